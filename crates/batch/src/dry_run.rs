@@ -31,16 +31,17 @@ pub struct DryRun {
 }
 
 impl Batch {
-    /// Reads the whole input, and counts what the batch would do. Nothing is run, and no result is changed. It blocks.
+    /// Reads the whole input, and counts what the batch would do. Nothing is run, and no result is changed. It blocks. With
+    /// `any_format` results of an earlier process count whatever their format is, where the caller does not know it.
     ///
     /// # Errors
     /// As [`Batch::run`], and everything that is wrong with the input.
-    pub fn dry_run(self) -> Result<DryRun, BatchError> {
+    pub fn dry_run(self, any_format: bool) -> Result<DryRun, BatchError> {
         let Self { options, input, output } = self;
         let mut found = match &output {
             Output::Stream(_) => None,
-            Output::File(path) => Found::new(path, false, &options)?,
-            Output::Folder(path) => Found::new(path, true, &options)?,
+            Output::File(path) => Found::new(path, false, any_format, &options)?,
+            Output::Folder(path) => Found::new(path, true, any_format, &options)?,
         };
         let mut entries = Entries::new(Source::open(input, || true)?, &options)?;
         let mut counts = DryRun::default();

@@ -40,6 +40,11 @@ fn a_dry_run_counts_and_starts_nothing() {
     assert!(place.asked().is_empty() && place.env.rows().is_empty() && !place.env.path("work/out").exists());
     let plan = place.batch("work in -o out --dry-run --json --duplicates share").object();
     assert_eq!((&plan["toRun"], &plan["repeated"]), (&2.into(), &1.into()));
+    // `--json` is about what is said, and the results are of one line each.
+    place.batch("work in -o out -q").ok();
+    let plan = place.batch("work in -o out --resume --dry-run --json").object();
+    assert_eq!((&plan["toRun"], &plan["kept"]), (&0.into(), &3.into()));
+    place.batch("work in -o out --resume --json").failed(65);
 }
 
 #[test]

@@ -11,6 +11,9 @@ use crate::{
 /// Maximum length of a text, in bytes. A longer one is replaced by its hash.
 const MOST_TEXT: usize = 400;
 
+/// The output of a batch that writes to a folder.
+const FOLDER: &str = "folder";
+
 /// What the results of a ledger depend on besides the items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,7 +40,7 @@ impl Manifest {
             InputFormat::Files => "files",
         };
         let output = match options.output_format {
-            _ if is_folder => "folder",
+            _ if is_folder => FOLDER,
             OutputFormat::Text => "text",
             OutputFormat::Null => "null",
             OutputFormat::Json => "json",
@@ -68,6 +71,13 @@ impl Manifest {
         ];
         let found = pairs.into_iter().find(|(_, one, two)| one != two);
         found.map(|(name, one, two)| (name, one.as_str(), two.as_str()))
+    }
+
+    /// Takes over in which form answers were written to a file, if both batches write to one.
+    pub(crate) fn adopt_output(&mut self, other: &Self) {
+        if self.output != FOLDER && other.output != FOLDER {
+            self.output.clone_from(&other.output);
+        }
     }
 
     /// Whether results of a batch with the other manifest can stand beside those of this one at all.

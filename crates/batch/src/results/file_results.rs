@@ -279,11 +279,27 @@ pub(super) fn opened(
     options: &Options,
     boot: [u8; 16],
 ) -> Result<Option<Opened>, BatchError> {
-    let opened = match Ledger::open(path, boot) {
-        Err(BatchError::DamagedLedger { intact: 0, .. }) if options.force => return Ok(None),
-        opened => opened?,
-    };
-    let Some(opened) = opened else { return Ok(None) };
+    match existing(path, options, boot)? {
+        Some(opened) => of_subject(path, opened, manifest, options),
+        None => Ok(None),
+    }
+}
+
+/// Opens a ledger. Returns nothing if there is none, or if it is of no use and may be overwritten.
+pub(super) fn existing(path: &Path, options: &Options, boot: [u8; 16]) -> Result<Option<Opened>, BatchError> {
+    match Ledger::open(path, boot) {
+        Err(BatchError::DamagedLedger { intact: 0, .. }) if options.force => Ok(None),
+        opened => opened,
+    }
+}
+
+/// Checks that a ledger is of this subject. Returns nothing if its results cannot be used, and may be overwritten.
+pub(super) fn of_subject(
+    path: &Path,
+    opened: Opened,
+    manifest: &Manifest,
+    options: &Options,
+) -> Result<Option<Opened>, BatchError> {
     if let Some((what, was, is)) = opened.manifest.difference(manifest) {
         if !options.force {
             let (was, is) = (was.to_owned(), is.to_owned());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    file_results::{beside, checked, opened, refuse_existing, spare_path},
+    file_results::{beside, checked, existing, of_subject, refuse_existing, spare_path},
     kept_index::KeptIndex,
     spare::Spare,
 };
@@ -22,14 +22,21 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Looks at the results in a file or a folder. Returns nothing if a batch with these options begins anew.
+    /// Looks at the results in a file or a folder. Returns nothing if a batch with these options begins anew. With `any_format`
+    /// the results may have another format than that of the options.
     ///
     /// # Errors
     /// As the batch itself.
-    pub(crate) fn new(path: &Path, is_folder: bool, options: &Options) -> Result<Option<Self>, BatchError> {
+    pub(crate) fn new(path: &Path, is_folder: bool, any_format: bool, options: &Options) -> Result<Option<Self>, BatchError> {
         let ledger_path = beside(path, ".mer");
-        let manifest = Manifest::new(options, is_folder);
-        let found = if options.resume { opened(&ledger_path, &manifest, options, boot_id(options))? } else { None };
+        let mut manifest = Manifest::new(options, is_folder);
+        let mut found = if options.resume { existing(&ledger_path, options, boot_id(options))? } else { None };
+        if let Some(opened) = found {
+            if any_format {
+                manifest.adopt_output(&opened.manifest);
+            }
+            found = of_subject(&ledger_path, opened, &manifest, options)?;
+        }
         let Some(found) = found else {
             if !options.force && !is_folder {
                 refuse_existing(path, &ledger_path)?;

@@ -6,7 +6,7 @@ use super::{
     fake_runner::FakeRunner,
     harness::{Folder, answers, names, options, resuming},
 };
-use crate::{DryRun, Options};
+use crate::{BatchError, DryRun, Options, OutputFormat};
 
 #[tokio::test]
 async fn an_edited_input_gets_the_results_of_an_undisturbed_run() {
@@ -93,7 +93,7 @@ async fn a_torn_end_is_cut() {
 async fn a_dry_run_says_what_a_batch_would_do_and_changes_nothing() {
     let folder = Folder::new();
     folder.input(&["a", "b", "fails-x", "c"]);
-    let dry = |options| folder.batch(options).dry_run();
+    let dry = |options| folder.batch(options).dry_run(false);
     let all = DryRun { items: 4, bytes: 10, to_run: 4, ..DryRun::default() };
     assert_eq!(dry(options()).unwrap(), all);
     assert_eq!(names(folder.path("in").parent().unwrap()), ["in"]);
@@ -103,6 +103,9 @@ async fn a_dry_run_says_what_a_batch_would_do_and_changes_nothing() {
     assert_eq!(dry(resuming()).unwrap(), done);
     let again = DryRun { kept: 3, to_run: 1, dropped: 1, ..all };
     assert_eq!(dry(Options { retry_failed: true, ..resuming() }).unwrap(), again);
+    let json = Options { output_format: OutputFormat::Json, ..resuming() };
+    assert!(matches!(dry(json.clone()), Err(BatchError::OtherSubject { what: "output format", .. })));
+    assert_eq!(folder.batch(json).dry_run(true).unwrap(), done);
     let before = (folder.output(), fs::read(folder.path("out.mer")).unwrap());
     folder.input(&["a", "new", "c", "a"]);
     let edited = DryRun { items: 4, bytes: 6, repeated: 1, kept: 2, to_run: 2, dropped: 2, ..DryRun::default() };

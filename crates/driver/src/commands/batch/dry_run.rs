@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     app::App,
     errors::CliError,
-    ui::{Details, Ui, counted},
+    ui::{Details, Format, Ui, counted},
 };
 
 /// Says what a batch would run, and runs nothing.
@@ -15,8 +15,10 @@ use crate::{
 /// The batch could not begin, or its input is not usable; a signal came while the input was read.
 pub(super) async fn dry_run(app: &App, batch: Batch, ui: Ui) -> Result<(), CliError> {
     let _wait = app.show_wait(|| "reading the input (Ctrl-C ends it)".to_owned());
+    // `--json` is the format of what is said here, and need not be that of the results.
+    let any_format = ui.format() == Format::Json;
     let reading = async {
-        let read = tokio::task::spawn_blocking(|| batch.dry_run()).await;
+        let read = tokio::task::spawn_blocking(move || batch.dry_run(any_format)).await;
         Ok::<_, CliError>(read.unwrap_or(Err(BatchError::TaskLost))?)
     };
     let counts = app.signals.unless_ended(reading).await?;
