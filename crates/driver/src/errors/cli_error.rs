@@ -151,6 +151,13 @@ impl CliError {
         self
     }
 
+    /// Adds how to go on once the cause is gone, after what to do about a disk that cannot be written.
+    #[must_use]
+    pub(crate) fn go_on_hint(self, hint: impl Into<String>) -> Self {
+        let disk = self.disk_hint();
+        disk.into_iter().fold(self, Self::hint).hint(hint)
+    }
+
     /// Replaces each hint.
     #[must_use]
     pub(crate) fn with_hints(mut self, replacement: impl Fn(&str) -> String) -> Self {
@@ -209,8 +216,11 @@ impl CliError {
 
     /// Returns the hints to show: where nothing else is known, what to do about a disk that cannot be written.
     pub(crate) fn shown_hints(&self) -> Vec<String> {
-        let disk = || self.source.as_deref().and_then(|source| full_disk_hint(source));
-        if self.hints.is_empty() { disk().into_iter().collect() } else { self.hints.clone() }
+        if self.hints.is_empty() { self.disk_hint().into_iter().collect() } else { self.hints.clone() }
+    }
+
+    fn disk_hint(&self) -> Option<String> {
+        self.source.as_deref().and_then(|source| full_disk_hint(source))
     }
 
     /// Returns the causes, outermost first. A cause that the text before it contains is left out: many libraries print their
@@ -296,6 +306,9 @@ mod tests {
             assert!(hints.len() == 1 && hints[0].contains(word) && !hints[0].contains("--data-dir"), "{hints:?}");
         }
         assert_eq!(full(28).hint("other").shown_hints(), ["other"]);
+        let both = full(28).go_on_hint("go on").shown_hints();
+        assert!(both.len() == 2 && both[0].contains("full") && both[1] == "go on", "{both:?}");
+        assert_eq!(full(5).go_on_hint("go on").shown_hints(), ["go on"]);
         assert_eq!(full(5).shown_hints(), Vec::<String>::new());
     }
 

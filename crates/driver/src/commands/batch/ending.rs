@@ -89,7 +89,7 @@ impl Ending<'_> {
             },
             BatchEnd::Failed(error) => CliError::from(error),
         };
-        Err(if is_resumable { error.hint(resume()) } else { error })
+        Err(if is_resumable { error.go_on_hint(resume()) } else { error })
     }
 }
 
