@@ -113,6 +113,27 @@ fn ctrl_c_is_for_the_pager_and_term_ends_it() {
 }
 
 #[test]
+fn signals_while_rows_are_read_are_those_of_the_pager_and_of_the_command() {
+    let place = OnServer::embedded();
+    place.mer(["migrate", "--quiet"]).ok();
+    let time = jiff::Timestamp::from_second(1_777_593_600).expect("a time");
+    let access = |n| ended(&started(Uuid::from_u128(n), 1, "iris", time), Status::Succeeded);
+    record(&place.env, &place.url, &(0..5000).map(access).collect::<Vec<_>>());
+    let args = ["log", "list", "--limit", "5000", "--since", "2026-01-01"];
+    let shown = |pager: &str| listed(&place.env, 10, &args, &[("MER_PAGER", pager), ("DB_CONNECTION_URL", &place.url)]);
+    // Ctrl-C, which the pager ignores: it keeps what it has.
+    let (ran, text) = shown("sh -c 'trap \"\" INT; kill -INT $PPID; sleep 0.2; cat'");
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{text}");
+    assert!(text.starts_with("^[1mSTARTED"), "{text}");
+    // TERM ends the pager, also after Ctrl-C.
+    for signals in ["kill -TERM $PPID", "kill -INT $PPID; kill -TERM $PPID"] {
+        let wait = "cat > /dev/null; while :; do sleep 0.05; done";
+        let (ran, text) = shown(&format!("sh -c 'trap \"\" INT; {signals}; {wait}'"));
+        assert_eq!(ran.code, Some(143), "{signals}: {text}");
+    }
+}
+
+#[test]
 fn a_script_is_not_stopped_by_a_pager() {
     let env = TestEnv::new();
     let command = with(&env, &[], &[("MER_PAGER", NAMED)]);

@@ -55,6 +55,7 @@ impl Dispatch for Host<'_> {
         self.app.set_ui(ui);
         // Boxed, here and below: what is inside is deeper than the compiler looks.
         let result = Box::pin(command(self.app, &cli, ui)).await;
+        self.app.signals.forget_keys_of_pager().await;
         self.finish(result, ui)
     }
 

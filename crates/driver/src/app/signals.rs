@@ -3,12 +3,16 @@
 //! A signal that was ignored when `mer` began (`nohup`, `trap '' INT`, a background job of a script) stays ignored, for its
 //! models too. The exception is SIGTERM: MER ends models with it, so they always begin with its default.
 
-use std::{cell::Cell, sync::OnceLock};
+use std::{cell::Cell, sync::OnceLock, time::Duration};
 
 use mer_meal::{Cancel, ignored_signals};
 use tokio::signal::unix::{self, SignalKind};
 
-use crate::{errors::CliError, signal::Signal, ui::WaitNotice};
+use crate::{
+    errors::CliError,
+    signal::Signal,
+    ui::{WaitNotice, is_terminal_taken, was_terminal_taken},
+};
 
 /// The signals that `mer` listens to.
 #[derive(Debug)]
@@ -74,6 +78,21 @@ impl Signals {
         signal
     }
 
+    /// Forgets a Ctrl-C that was a key of a pager, if one had the terminal since the previous call.
+    pub(crate) async fn forget_keys_of_pager(&self) {
+        /// Enough for the runtime to take note of a signal that came while its thread waited for the pager.
+        const NOTED: Duration = Duration::from_millis(1);
+        if was_terminal_taken() {
+            tokio::time::sleep(NOTED).await;
+            let mut streams = self.streams.lock().await;
+            tokio::select! {
+                biased;
+                () = received(&mut streams.interrupt) => {}
+                () = std::future::ready(()) => {}
+            }
+        }
+    }
+
     /// Returns the last signal that came since the previous call.
     pub(crate) fn take_last(&self) -> Option<Signal> {
         self.last.take()
@@ -105,15 +124,24 @@ impl Signals {
         }
     }
 
-    /// Does `work`, or drops it when a signal comes.
+    /// Does `work`, or drops it when a signal comes. Ctrl-C does not end it while a pager has the terminal: it is a key of the
+    /// pager then.
     ///
     /// # Errors
     /// The signal, as the error that ends the command.
     pub(crate) async fn unless_ended<T>(&self, work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
-        tokio::select! {
-            biased;
-            result = work => result,
-            signal = self.next() => Err(CliError::ended_by(signal)),
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut work => return result,
+                signal = self.next() => {
+                    if signal != Signal::Interrupt || !is_terminal_taken() {
+                        return Err(CliError::ended_by(signal));
+                    }
+                    self.last.set(None);
+                }
+            }
         }
     }
 }

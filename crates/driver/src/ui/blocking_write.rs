@@ -62,7 +62,7 @@ pub(super) fn write_to(
     Ok(())
 }
 
-/// Listens for the next signal on its own thread until it is dropped.
+/// Listens for signals on its own thread until it is dropped.
 #[derive(Debug)]
 pub(super) struct Listener {
     signals: Receiver<Signal>,
@@ -73,22 +73,23 @@ impl Listener {
     /// Starts to listen. From then on signals do not end the process by themselves.
     pub(super) fn start() -> Self {
         let (sender, signals) = channel();
-        let (stop, stopped) = oneshot::channel::<()>();
+        let (stop, mut stopped) = oneshot::channel::<()>();
         let (begun, begins) = channel();
-        let listen = move || -> Result<(), CliError> {
+        let mut listen = move || -> Result<(), CliError> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
             let runtime = runtime.map_err(|error| CliError::io("cannot listen to signals", error))?;
             runtime.block_on(async {
                 let mut streams = Streams::listen()?;
                 // The receiver waits, and cannot have gone.
                 let _ = begun.send(());
-                let signal = tokio::select! {
-                    signal = streams.next() => signal,
-                    _ = stopped => return Ok(()),
-                };
-                // The receiver has gone if the reader took everything after all.
-                let _ = sender.send(signal);
-                Ok(())
+                loop {
+                    let signal = tokio::select! {
+                        signal = streams.next() => signal,
+                        _ = &mut stopped => return Ok(()),
+                    };
+                    // The receiver has gone if the reader took everything after all.
+                    let _ = sender.send(signal);
+                }
             })
         };
         // Without the thread only KILL ends the wait.
@@ -99,7 +100,7 @@ impl Listener {
         Self { signals, _stop: stop }
     }
 
-    /// Returns the signal, if it came.
+    /// Returns the next signal that came, if there is one.
     pub(super) fn received(&self) -> Option<Signal> {
         self.signals.try_recv().ok()
     }

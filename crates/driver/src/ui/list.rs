@@ -36,9 +36,12 @@ impl List {
         }
     }
 
-    /// Whether there is a reader for more: a person may have left the pager.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.output.is_wanted()
+    /// Waits until there is no reader for more: a person has left the pager, or ended the output with Ctrl-C.
+    ///
+    /// # Errors
+    /// SIGTERM or SIGHUP came while the pager was there.
+    pub(crate) async fn unwanted(&mut self) -> Result<(), CliError> {
+        self.output.unwanted().await
     }
 
     /// Ends the list, once a person has read it.

@@ -30,6 +30,8 @@ pub(crate) use pager::set_pager;
 pub(crate) use plural::counted;
 pub(crate) use progress::{ProgressLine, WaitNotice};
 pub(crate) use prompt_secret::{ask_secret, stop_asking};
-pub(crate) use status_line::hide as hide_status_line;
+pub(crate) use status_line::{
+    hide as hide_status_line, is_suspended as is_terminal_taken, take_was_suspended as was_terminal_taken,
+};
 pub(crate) use stderr::write as write_stderr;
 pub(crate) use views::{Details, TableRow};

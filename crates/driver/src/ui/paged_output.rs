@@ -1,6 +1,9 @@
 //! Output that goes through the pager where it is taller than the terminal.
 
-use super::{pager::Pager, stdout};
+use super::{
+    pager::{CHECK, Pager},
+    stdout,
+};
 use crate::errors::CliError;
 
 /// Rows and columns of a terminal.
@@ -28,9 +31,20 @@ impl PagedOutput {
         Self { size, pending: String::new(), rows: 0, pager: None }
     }
 
-    /// Whether there is a reader for more.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.pager.as_ref().is_none_or(Pager::is_open)
+    /// Waits until there is no reader for more: a person has left the pager, or ended the output with Ctrl-C.
+    ///
+    /// # Errors
+    /// As [`Pager::is_open`].
+    pub(super) async fn unwanted(&mut self) -> Result<(), CliError> {
+        match &mut self.pager {
+            Some(pager) => {
+                while pager.is_open()? {
+                    tokio::time::sleep(CHECK).await;
+                }
+                Ok(())
+            }
+            None => std::future::pending().await,
+        }
     }
 
     /// Writes the next lines.

@@ -12,7 +12,10 @@ use std::{
 };
 
 use mer_service::spawn_thread;
-use rustix::process::{Pid, kill_process};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, kill_process},
+};
 
 use super::{
     blocking_write::{Listener, WriteError, write_to},
@@ -20,8 +23,8 @@ use super::{
 };
 use crate::{errors::CliError, signal::Signal};
 
-/// Interval at which a wait for the pager checks for a signal.
-const CHECK: Duration = Duration::from_millis(100);
+/// Interval at which it is looked whether a pager has ended, or a signal came.
+pub(super) const CHECK: Duration = Duration::from_millis(100);
 
 /// The pager of this process, as a line of words; `None` where output is not paged.
 static PAGER: OnceLock<Option<String>> = OnceLock::new();
@@ -59,9 +62,17 @@ impl Pager {
         Some(Self { child, stdin, listener })
     }
 
-    /// Whether it takes further output.
-    pub(super) const fn is_open(&self) -> bool {
-        self.stdin.is_some()
+    /// Whether it takes further output: its user has not left it, and Ctrl-C did not end the output.
+    ///
+    /// # Errors
+    /// SIGTERM or SIGHUP came; the pager is told to end.
+    pub(super) fn is_open(&mut self) -> Result<bool, CliError> {
+        let signal = self.listener.as_ref().and_then(Listener::received);
+        let is_open = signal.is_none() && self.stdin.as_ref().is_some_and(has_reader);
+        if !is_open {
+            self.stdin = None;
+        }
+        signal.map_or(Ok(is_open), |signal| terminate_on(signal, Pid::from_child(&self.child)).map(|()| false))
     }
 
     /// Writes output, unless the pager wants no more. Ctrl-C ends the output and not the pager, which treats it as a key.
@@ -74,10 +85,7 @@ impl Pager {
         let Err(error) = written else { return Ok(()) };
         self.stdin = None;
         match error {
-            WriteError::Signal(signal) => {
-                self.listener = Some(Listener::start());
-                terminate_on(signal, Pid::from_child(&self.child))
-            }
+            WriteError::Signal(signal) => terminate_on(signal, Pid::from_child(&self.child)),
             // It has ended, or wants no more.
             WriteError::Io(_) => Ok(()),
         }
@@ -89,19 +97,25 @@ impl Pager {
     /// SIGTERM or SIGHUP came; the pager was told to end.
     pub(super) fn finish(mut self) -> Result<(), CliError> {
         drop(self.stdin.take());
-        let Self { mut child, mut listener, .. } = self;
+        let Self { mut child, listener, .. } = self;
         let pid = Pid::from_child(&child);
         let (sender, ended) = channel();
         let waited = spawn_thread("mer-pager", move || drop(sender.send(child.wait())));
         let mut outcome = Ok(());
         while waited.is_ok() && matches!(ended.recv_timeout(CHECK), Err(RecvTimeoutError::Timeout)) {
             let Some(signal) = listener.as_ref().and_then(Listener::received) else { continue };
-            listener = Some(Listener::start());
             outcome = outcome.and(terminate_on(signal, pid));
         }
         status_line::suspend(false);
         outcome
     }
+}
+
+/// Whether the other end of a pipe is open.
+fn has_reader(pipe: &ChildStdin) -> bool {
+    let mut polled = [PollFd::new(pipe, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    !(poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().contains(PollFlags::ERR))
 }
 
 /// Tells the pager to end, unless the signal is Ctrl-C, which the terminal has sent to the pager too.

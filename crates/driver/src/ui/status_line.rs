@@ -21,6 +21,9 @@ static VISIBLE: AtomicBool = AtomicBool::new(false);
 /// Whether another program has the terminal.
 static SUSPENDED: AtomicBool = AtomicBool::new(false);
 
+/// Whether another program had the terminal since the last [`take_was_suspended`].
+static WAS_SUSPENDED: AtomicBool = AtomicBool::new(false);
+
 static LINE: LazyLock<ProgressBar> = LazyLock::new(|| bar(Terminal::new(columns, write)));
 
 /// Shows the line in place of the one before.
@@ -40,6 +43,17 @@ pub(super) fn show(line: String) {
 /// Shows no line while another program has the terminal.
 pub(super) fn suspend(is_suspended: bool) {
     SUSPENDED.store(is_suspended, Ordering::Relaxed);
+    WAS_SUSPENDED.store(true, Ordering::Relaxed);
+}
+
+/// Whether another program has the terminal, and its keys.
+pub(crate) fn is_suspended() -> bool {
+    SUSPENDED.load(Ordering::Relaxed)
+}
+
+/// Whether another program had the terminal since the previous call.
+pub(crate) fn take_was_suspended() -> bool {
+    WAS_SUSPENDED.swap(false, Ordering::Relaxed)
 }
 
 /// Erases the line, because something else is written in its place.

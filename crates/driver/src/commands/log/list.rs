@@ -19,10 +19,18 @@ pub(super) async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), Cl
         return ui.data(&lines.take());
     }
     let mut rows = ui.with_utc(filter::is_utc(app, args.filter.utc)).begin_list();
-    while rows.is_wanted()
-        && let Some(accesses) = reader.next().await?
-    {
-        rows.add(&accesses)?;
+    loop {
+        tokio::select! {
+            biased;
+            left = rows.unwanted() => {
+                left?;
+                break;
+            }
+            accesses = reader.next() => match accesses? {
+                Some(accesses) => rows.add(&accesses)?,
+                None => break,
+            },
+        }
     }
     rows.finish()
 }
