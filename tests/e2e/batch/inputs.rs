@@ -82,7 +82,14 @@ fn csv_has_quotes_and_ragged_rows_fail_alone() {
     let ran = place.batch("cat in --csv").ended(1);
     let expected = "{\"name\":\"x\",\"text\":\"one, \\\"two\\\"\\nthree\"}\n\n{\"name\":\"y\",\"text\":\"\"}\n";
     assert_eq!(ran.stdout, expected);
-    assert!(ran.stderr.contains("line 4: the record has 1 fields, and the header 2"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("line 4: the record has 1 field, and the header 2"), "{}", ran.stderr);
+    place.input("name,text\nx,\"one\ny,two\nz,three\n");
+    let ran = place.batch("cat in --csv").ended(1);
+    assert!(
+        ran.stdout == "\n" && ran.stderr.contains("line 2: a quote in this record is never closed"),
+        "{}",
+        ran.stderr
+    );
     place.input("a,a\n1,2\n");
     assert!(place.batch("work in --csv").failed(65).contains("the column `a` is there twice"));
 }

@@ -11,10 +11,26 @@ use crate::{
     input::raw_item::{MOST_ITEM_BYTES, RawItem},
 };
 
+/// Maximum number of columns that an error names.
+const MOST_NAMED: usize = 10;
+
 /// A record: its fields, or its size where it is too large.
 enum Record {
-    Fields { line: u64, bytes: Vec<u8>, ends: Vec<usize> },
-    TooLarge { line: u64, content: [u8; 16], bytes: u64 },
+    Fields {
+        line: u64,
+        bytes: Vec<u8>,
+        ends: Vec<usize>,
+    },
+    TooLarge {
+        line: u64,
+        content: [u8; 16],
+        bytes: u64,
+    },
+    /// The input ended within a quoted field.
+    OpenQuote {
+        line: u64,
+        content: [u8; 16],
+    },
 }
 
 /// Reads CSV as RFC 4180 has it: commas, double quotes, lines that end with or without a carriage return.
@@ -23,6 +39,8 @@ pub(crate) struct CsvReader<R> {
     parser: Reader,
     header: Option<Vec<String>>,
     most: usize,
+    /// Whether the parser was given a newline after the last byte.
+    has_final_newline: bool,
     is_over: bool,
 }
 
@@ -30,7 +48,14 @@ impl<R: Read> CsvReader<R> {
     /// Reads from a stream, whose first record is the header.
     pub(crate) fn new(source: R) -> Self {
         let source = BufReader::with_capacity(256 << 10, source);
-        Self { source, parser: Reader::new(), header: None, most: MOST_ITEM_BYTES, is_over: false }
+        Self {
+            source,
+            parser: Reader::new(),
+            header: None,
+            most: MOST_ITEM_BYTES,
+            has_final_newline: false,
+            is_over: false,
+        }
     }
 
     /// Sets another maximum size of a record, in bytes.
@@ -69,10 +94,13 @@ impl<R: Read> CsvReader<R> {
         let (mut ends, mut ended) = (vec![0; 16], 0);
         // Set once the record is too large: what was dropped so far.
         let mut dropped: Option<(Sha256, u64)> = None;
-        let mut line = None;
+        let (mut line, mut is_in_quotes) = (None, false);
         while !self.is_over {
             let input = self.source.fill_buf()?;
             let is_end = input.is_empty();
+            // A newline after the last byte ends the record, unless it belongs to a quoted field.
+            let is_final_newline = is_end && !self.has_final_newline;
+            let input: &[u8] = if is_final_newline { b"\n" } else { input };
             // The byte that begins the record: the parser passes empty lines.
             line = line.or_else(|| {
                 let empty = input.iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
@@ -80,11 +108,16 @@ impl<R: Read> CsvReader<R> {
             });
             let (result, read, written, ends_written) =
                 self.parser.read_record(input, &mut bytes[filled..], &mut ends[ended..]);
-            self.source.consume(read);
+            if is_final_newline {
+                self.has_final_newline = read > 0;
+                is_in_quotes = read > 0 && written > 0;
+            } else {
+                self.source.consume(read);
+            }
             filled += written;
             ended += ends_written;
             match result {
-                ReadRecordResult::InputEmpty if !is_end => {}
+                ReadRecordResult::InputEmpty if !is_end || is_final_newline => {}
                 ReadRecordResult::InputEmpty => self.is_over = true,
                 ReadRecordResult::OutputFull if filled >= self.most => {
                     let (hasher, count) = dropped.get_or_insert_with(|| (Sha256::new(), 0));
@@ -97,6 +130,11 @@ impl<R: Read> CsvReader<R> {
                 ReadRecordResult::OutputEndsFull => ends.resize(ends.len() * 2, 0),
                 ReadRecordResult::Record => {
                     let line = line.unwrap_or(1);
+                    if is_in_quotes {
+                        let (mut hasher, _) = dropped.unwrap_or_else(|| (Sha256::new(), 0));
+                        hasher.update(&bytes[..filled]);
+                        return Ok(Some(Record::OpenQuote { line, content: shortened(hasher) }));
+                    }
                     if let Some((mut hasher, count)) = dropped {
                         hasher.update(&bytes[..filled]);
                         let (content, bytes) = (shortened(hasher), count + filled as u64);
@@ -122,7 +160,11 @@ fn fields<'a>(bytes: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u
 /// Returns the names of the columns.
 fn header(record: Record, id_field: Option<&str>) -> Result<Vec<String>, BatchError> {
     let bad = |what: String| BatchError::CsvHeader { what };
-    let Record::Fields { bytes, ends, .. } = record else { return Err(bad("it is too large".to_owned())) };
+    let (bytes, ends) = match record {
+        Record::Fields { bytes, ends, .. } => (bytes, ends),
+        Record::TooLarge { .. } => return Err(bad("it is too large".to_owned())),
+        Record::OpenQuote { .. } => return Err(bad("a quote in it is never closed".to_owned())),
+    };
     let names: Result<Vec<String>, _> = fields(&bytes, &ends).map(|name| String::from_utf8(name.to_vec())).collect();
     let mut names = names.map_err(|_| bad("it is not valid UTF-8".to_owned()))?;
     if let Some(first) = names.first_mut().filter(|first| first.starts_with('\u{feff}')) {
@@ -133,7 +175,11 @@ fn header(record: Record, id_field: Option<&str>) -> Result<Vec<String>, BatchEr
         return Err(bad(format!("the column `{name}` is there twice")));
     }
     match id_field.filter(|field| !names.iter().any(|name| name == field)) {
-        Some(field) => Err(bad(format!("there is no column `{field}`"))),
+        Some(field) => {
+            let known: Vec<String> = names.iter().take(MOST_NAMED).map(|name| format!("`{name}`")).collect();
+            let more = if names.len() > MOST_NAMED { ", …" } else { "" };
+            Err(bad(format!("there is no column `{field}`, but {}{more}", known.join(", "))))
+        }
         None => Ok(names),
     }
 }
@@ -143,6 +189,10 @@ fn item(record: Record, header: &[String], id_field: Option<&str>) -> Result<Raw
     let (line, bytes, ends) = match record {
         Record::Fields { line, bytes, ends } => (line, bytes, ends),
         Record::TooLarge { line, content, bytes } => return Ok(RawItem::too_large(line, content, bytes)),
+        Record::OpenQuote { line, content } => {
+            let fault = format!("line {line}: a quote in this record is never closed");
+            return Ok(RawItem::faulty(line, content, fault));
+        }
     };
     let faulty = |fault: String| {
         let mut hasher = Sha256::new_with_prefix(&bytes);
@@ -150,7 +200,8 @@ fn item(record: Record, header: &[String], id_field: Option<&str>) -> Result<Raw
         RawItem::faulty(line, shortened(hasher), format!("line {line}: {fault}"))
     };
     if ends.len() != header.len() {
-        return Ok(faulty(format!("the record has {} fields, and the header {}", ends.len(), header.len())));
+        let fields = if ends.len() == 1 { "1 field".to_owned() } else { format!("{} fields", ends.len()) };
+        return Ok(faulty(format!("the record has {fields}, and the header {}", header.len())));
     }
     let mut object = String::with_capacity(bytes.len() * 2 + 2);
     let mut id = None;

@@ -1,11 +1,12 @@
 //! Lines that are JSON values.
 
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Value, error::Category};
+use serde::de::IgnoredAny;
+use serde_json::error::Category;
 
 use crate::{error::BatchError, input::raw_item::RawItem};
+
+/// What some programs put at the beginning of a file in UTF-8. It belongs to no value.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Checks that an item is one JSON value, and takes its id from the field of this name. The first line of a value that goes on
 /// in the next line is an error of the whole input.
@@ -18,6 +19,9 @@ pub(crate) fn checked(mut item: RawItem, id_field: Option<&str>) -> Result<RawIt
     }
     if item.input.last() == Some(&b'\r') {
         item = RawItem::new(item.line, item.input.slice(..item.input.len() - 1));
+    }
+    if item.line == 1 && item.input.starts_with(BYTE_ORDER_MARK) {
+        item = RawItem::new(item.line, item.input.slice(BYTE_ORDER_MARK.len()..));
     }
     let line = item.line;
     let text = match std::str::from_utf8(&item.input) {
@@ -33,8 +37,7 @@ pub(crate) fn checked(mut item: RawItem, id_field: Option<&str>) -> Result<RawIt
     match parse(text, id_field) {
         Ok(found) => {
             if let Some(field) = id_field {
-                let id = found.as_ref().and_then(id_text);
-                item.id = Some(id.ok_or_else(|| BatchError::MissingId { field: field.to_owned(), line })?);
+                item.id = Some(found.ok_or_else(|| BatchError::MissingId { field: field.to_owned(), line })?);
             }
             Ok(item)
         }
@@ -52,75 +55,41 @@ pub(crate) fn checked(mut item: RawItem, id_field: Option<&str>) -> Result<RawIt
     }
 }
 
-/// Returns the text of an id: a text that is not empty, a number or a truth value.
-fn id_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        _ => None,
-    }
-}
-
-/// Checks a JSON text, and returns the value of a field without building the rest.
-fn parse(text: &str, field: Option<&str>) -> serde_json::Result<Option<Value>> {
-    let mut parser = serde_json::Deserializer::from_str(text);
-    let found = FieldOf { field }.deserialize(&mut parser)?;
-    parser.end()?;
-    Ok(found)
-}
-
-/// Takes the value of a field from an object.
-#[derive(Clone, Copy)]
-struct FieldOf<'a> {
-    field: Option<&'a str>,
-}
-
-impl<'de> DeserializeSeed<'de> for FieldOf<'_> {
-    type Value = Option<Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        if self.field.is_none() {
-            return serde::Deserialize::deserialize(deserializer).map(|_: IgnoredAny| None);
+/// Checks a JSON text, and returns the id in the field of this name, if it has one: a text that is not empty, a number as it is
+/// written, or a truth value.
+fn parse(text: &str, field: Option<&str>) -> serde_json::Result<Option<String>> {
+    serde_json::from_str::<IgnoredAny>(text)?;
+    match field.and_then(|field| value_of(text, field)) {
+        Some(value) if value.starts_with('"') => {
+            Ok(Some(serde_json::from_str::<String>(value)?).filter(|text| !text.is_empty()))
         }
-        deserializer.deserialize_any(self)
+        Some(value) if !value.starts_with(['{', '[', 'n']) => Ok(Some(value.to_owned())),
+        _ => Ok(None),
     }
 }
 
-/// Visits a value without a field.
-macro_rules! without_field {
-    ($($visit:ident: $type:ty),*) => {
-        $(fn $visit<E>(self, _: $type) -> Result<Self::Value, E> { Ok(None) })*
-    };
-}
-
-impl<'de> Visitor<'de> for FieldOf<'_> {
-    type Value = Option<Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    without_field!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
-        while elements.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(key) = entries.next_key::<String>()? {
-            if Some(key.as_str()) == self.field {
-                found = Some(entries.next_value::<Value>()?);
-            } else {
-                entries.next_value::<IgnoredAny>()?;
-            }
+/// Returns the text of the last value of a field of an object that was checked. Numbers are not read: two large ones may differ
+/// in digits that a computer's number does not have.
+fn value_of<'a>(text: &'a str, field: &str) -> Option<&'a str> {
+    let mut rest = text.trim_ascii_start().strip_prefix('{')?;
+    let mut found = None;
+    while !rest.trim_ascii_start().starts_with('}') {
+        rest = rest.trim_ascii_start();
+        let (name, behind) = rest.split_at(length_of_first(rest)?);
+        rest = behind.trim_ascii_start().strip_prefix(':')?.trim_ascii_start();
+        let (value, behind) = rest.split_at(length_of_first(rest)?);
+        if serde_json::from_str::<String>(name).is_ok_and(|name| name == field) {
+            found = Some(value);
         }
-        Ok(found)
+        rest = behind.trim_ascii_start();
+        rest = rest.strip_prefix(',').unwrap_or(rest);
     }
+    found
+}
+
+/// Returns the length of the first JSON value of a text.
+fn length_of_first(text: &str) -> Option<usize> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    Some(values.byte_offset())
 }

@@ -143,7 +143,7 @@ fn csv_records_are_objects() {
     let text = "\u{feff}name,note\r\na,\"x, \"\"y\"\"\nz\"\r\n\nb\nc,d,e\nf,";
     let found = inputs(text.as_bytes(), InputFormat::Csv);
     assert_eq!(found[0], r#"{"name":"a","note":"x, \"y\"\nz"}"#);
-    assert_eq!(found[1], "line 5: the record has 1 fields, and the header 2");
+    assert_eq!(found[1], "line 5: the record has 1 field, and the header 2");
     assert_eq!(found[2], "line 6: the record has 3 fields, and the header 2");
     assert_eq!(found[3..], [r#"{"name":"f","note":""}"#]);
     assert_eq!(inputs(b"a\n\xff\n", InputFormat::Csv), ["line 2: the column `a` is not valid UTF-8"]);
@@ -152,7 +152,9 @@ fn csv_records_are_objects() {
     let with_id = |text: &[u8]| read(text, &Options { id_field: Some("a".to_owned()), ..options(InputFormat::Csv) });
     assert_eq!(with_id(b"b,a\n1,2\n").unwrap()[0].id.as_deref(), Some("2"));
     for (text, what) in [
-        (b"b\n1\n".as_slice(), "there is no column `a`"),
+        (b"b\n1\n".as_slice(), "there is no column `a`, but `b`"),
+        (b"A;b\n1;2\n", "there is no column `a`, but `A;b`"),
+        (b"a,\"b\n1,2\n", "a quote in it is never closed"),
         (b"a,b,a\n", "the column `a` is there twice"),
         (b"\xff\n", "it is not valid UTF-8"),
         (b"a,b\n,2\n", "line 2: the item has no id"),
@@ -160,6 +162,53 @@ fn csv_records_are_objects() {
         let error = with_id(text).unwrap_err();
         assert!(error.to_string().contains(what), "{error}");
     }
+}
+
+#[test]
+fn a_quote_that_is_never_closed_makes_no_item_of_the_records_behind_it() {
+    let fault = |line: u32| format!("line {line}: a quote in this record is never closed");
+    for (text, found) in [
+        ("a,b\n1,\"x\n2,y\n3,z\n", vec![fault(2)]),
+        ("a,b\n1,x\n\n2,\"y", vec![r#"{"a":"1","b":"x"}"#.to_owned(), fault(4)]),
+        ("a,b\n1,\"y\"\"", vec![fault(2)]),
+        ("a,b\n1,\"y\"", vec![r#"{"a":"1","b":"y"}"#.to_owned()]),
+        ("a,b\n1,\"y\n\"", vec![r#"{"a":"1","b":"y\n"}"#.to_owned()]),
+        ("a\n\"", vec![fault(2)]),
+    ] {
+        assert_eq!(inputs(text.as_bytes(), InputFormat::Csv), found, "{text:?}");
+        let mut slow = CsvReader::new(Slow(Cursor::new(text.to_owned().into_bytes())));
+        assert_eq!(std::iter::from_fn(|| slow.next(None).unwrap()).count(), found.len(), "{text:?}");
+    }
+    let text = format!("a\n1\n\"{}", "x\n".repeat(3000));
+    let mut reader = CsvReader::new(Slow(Cursor::new(text.into_bytes()))).with_most(2048);
+    let faults: Vec<_> = std::iter::from_fn(|| reader.next(None).unwrap()).filter_map(|item| item.fault).collect();
+    assert_eq!(faults, [fault(3)]);
+}
+
+#[test]
+fn a_byte_order_mark_belongs_to_no_json_value() {
+    assert_eq!(inputs(b"\xef\xbb\xbf{\"a\":1}\n2\n", InputFormat::JsonLines), ["{\"a\":1}", "2"]);
+    let marked = read(b"\xef\xbb\xbf1\n1\n", &options(InputFormat::JsonLines)).unwrap();
+    assert_eq!(marked[0].item.identity, marked[1].item.identity);
+    assert!(inputs(b"1\n\xef\xbb\xbf2\n", InputFormat::JsonLines)[1].starts_with("line 2, column 1"));
+}
+
+#[test]
+fn an_id_that_is_a_number_is_what_is_written() {
+    let ids = |text: &str| {
+        let id_field = Some("id".to_owned());
+        let found = read(text.as_bytes(), &Options { id_field, ..options(InputFormat::JsonLines) });
+        found.map(|entries| entries.into_iter().map(|entry| entry.id.unwrap_or_default()).collect::<Vec<_>>())
+    };
+    for number in ["9007199254740993", "123456789012345678901234567890", "-0.50", "1e400", "1E2"] {
+        assert_eq!(ids(&format!(" {{ \"x\":{{\"id\":3}} , \"id\" : {number} }} ")).unwrap(), [number]);
+    }
+    let large = "{\"id\":123456789012345678901234567890}\n{\"id\":123456789012345678901234567891}\n";
+    assert_eq!(ids(large).unwrap().len(), 2);
+    assert_eq!(ids("{\"\\u0069d\":\"a\\nb\",\"y\":[{}]}").unwrap(), ["a\nb"]);
+    assert_eq!(ids("{\"id\":1,\"id\":\"the last\"}").unwrap(), ["the last"]);
+    // Half a character is no text; elsewhere in the item it does no harm.
+    assert_eq!(ids("{\"id\":\"\\ud800\"}\n{\"\\ud800\":1,\"id\":2}").unwrap(), ["", "2"]);
 }
 
 #[test]
