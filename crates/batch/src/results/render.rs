@@ -1,6 +1,7 @@
 //! Results as bytes.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use mer_core::is_invisible;
 use serde_json::Value;
 
 use super::finished::{Finished, Ran};
@@ -82,5 +83,35 @@ fn written(fields: &[(&str, Value)]) -> String {
         let comma = if at == 0 { "" } else { "," };
         text += &format!("{comma}\"{name}\":{value}");
     }
-    text + "}"
+    visible(text) + "}"
+}
+
+/// Escapes the characters of JSON that no terminal should be sent. They stand in texts only, and read back as they were.
+fn visible(json: String) -> String {
+    if !json.contains(is_invisible) {
+        return json;
+    }
+    let mut text = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_invisible(c) {
+            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_shows_what_is_invisible_and_reads_back_as_it_was() {
+        let text = "a\u{202e}b\u{9b}\u{e0041}\u{feff}ü\n\0\u{1b}";
+        let json = written(&[("output", text.into())]);
+        assert!(!json.contains(is_invisible) && json.contains("\\u202e") && json.contains('ü'), "{json}");
+        let read: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["output"], text);
+    }
 }
