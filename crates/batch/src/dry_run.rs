@@ -6,6 +6,7 @@ use crate::{
     input::{Entries, Source},
     ledger::{Key, Kind},
     options::{Duplicates, Output},
+    path_checks::{check_paths, is_special},
     results::Found,
 };
 
@@ -38,12 +39,15 @@ impl Batch {
     /// As [`Batch::run`], and everything that is wrong with the input.
     pub fn dry_run(self, any_format: bool) -> Result<DryRun, BatchError> {
         let Self { options, input, output } = self;
+        let source = Source::open(input, || true)?;
+        check_paths(&options, &source, &output)?;
         let mut found = match &output {
             Output::Stream(_) => None,
+            Output::File(path) if is_special(path) => None,
             Output::File(path) => Found::new(path, false, any_format, &options)?,
             Output::Folder(path) => Found::new(path, true, any_format, &options)?,
         };
-        let mut entries = Entries::new(Source::open(input, || true)?, &options)?;
+        let mut entries = Entries::new(source, &options)?;
         let mut counts = DryRun::default();
         while let Some(entry) = entries.next()? {
             counts.items += 1;

@@ -67,6 +67,19 @@ pub enum BatchError {
     /// Results are to be shared, and there is no file to read them from.
     #[error("results can be shared by equal items only where they go to a file, in the order of the items")]
     ShareNeedsFile,
+    /// The batch is to go on with results that go to a stream.
+    #[error("results that do not go to a file or a folder cannot be resumed")]
+    NotResumable,
+    /// Two files of the batch are the same one.
+    #[error("`{}` cannot be {first} and {second} at once", path.display())]
+    SameFile {
+        /// Its path.
+        path: PathBuf,
+        /// What it is.
+        first: &'static str,
+        /// What it was to be, too.
+        second: &'static str,
+    },
     /// There are more items than can be counted.
     #[error("a batch has at most 4,294,967,295 items")]
     TooManyItems,
@@ -207,7 +220,11 @@ impl Classified for BatchError {
             | Self::DamagedLedger { .. }
             | Self::NewerLedger { .. }
             | Self::EditedOutput { .. } => FailureKind::Input,
-            Self::NoIdField | Self::ShareNeedsFile | Self::OutputExists { .. } => FailureKind::Usage,
+            Self::NoIdField
+            | Self::ShareNeedsFile
+            | Self::NotResumable
+            | Self::SameFile { .. }
+            | Self::OutputExists { .. } => FailureKind::Usage,
             Self::Locked { .. } | Self::Thread { .. } => FailureKind::Busy,
             Self::Unreachable { .. } => FailureKind::Unreachable,
             Self::Fatal { kind, .. } => *kind,

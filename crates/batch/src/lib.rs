@@ -17,6 +17,7 @@ mod input;
 mod item;
 mod ledger;
 mod options;
+mod path_checks;
 mod prepare;
 mod progress;
 mod results;

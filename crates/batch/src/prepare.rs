@@ -9,6 +9,7 @@ use crate::{
     input::{Entries, Entry, Source},
     ledger::{Key, Kind, Record, boot_id},
     options::{Duplicates, Input, InputFormat, Options, Output},
+    path_checks::{check_paths, is_special},
     results::{Destination, ErrorLines, FileResults, FolderResults, KeptIndex, Writer},
 };
 
@@ -44,9 +45,9 @@ pub(crate) fn prepare(
         return Err(BatchError::ShareNeedsFile);
     }
     let source = Source::open(input, is_wanted)?;
+    check_paths(options, &source, &output)?;
     let total = count(&source, options)?;
     let mut entries = Entries::new(source, options)?;
-    let is_special = |path| std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir());
     // What is wrong with the beginning of a file is said before anything is changed. A stream may not have begun.
     let mut first = if entries.source().is_regular() { entries.next()? } else { None };
     let (mut spare, mut kept) = (None, None);

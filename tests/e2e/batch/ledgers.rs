@@ -66,6 +66,58 @@ fn other_weights_are_refused() {
 }
 
 #[test]
+fn no_two_files_of_a_batch_are_one() {
+    let (place, _) = done();
+    std::fs::hard_link(place.env.path("work/in"), place.env.path("work/same")).expect("a link");
+    let before = (place.read("in"), place.read("out"));
+    for (words, what) in [
+        ("-o in --force", "`in` cannot be the input and the results at once"),
+        ("-o same --force", "`same` cannot be the input and the results at once"),
+        ("--errors in", "`in` cannot be the input and the errors at once"),
+        ("-o out --force --errors ./out", "`./out` cannot be the results and the errors at once"),
+        ("-o new --errors ./new", "`./new` cannot be the results and the errors at once"),
+        ("-o out --force --errors out.mer", "`out.mer` cannot be the ledger and the errors at once"),
+        ("-o in --force --dry-run", "`in` cannot be the input and the results at once"),
+    ] {
+        let said = place.batch(&format!("work in {words}")).failed(64);
+        assert!(said.contains(what), "{words}: {said}");
+    }
+    assert_eq!(before, (place.read("in"), place.read("out")));
+    assert!(!place.env.path("work/new").exists() && !place.env.path("work/in.mer").exists());
+}
+
+#[test]
+fn results_without_a_place_leave_no_ledger() {
+    let place = BatchEnv::new();
+    place.input("a\n");
+    std::fs::create_dir(place.env.path("work/folder")).expect("a folder");
+    std::os::unix::fs::symlink("/nowhere/at/all", place.env.path("work/dangling")).expect("a link");
+    for (words, what) in [
+        ("-o folder", "it is a folder"),
+        ("-o folder --force", "it is a folder"),
+        ("-o dangling", "No such file"),
+        ("--outdir in --force", "it is no folder"),
+        ("--outdir none/below", "No such file"),
+    ] {
+        let said = place.batch(&format!("work in {words}")).failed(74);
+        assert!(said.contains(what) && !said.contains("--force"), "{words}: {said}");
+    }
+    // The ledger has no place, and the results are not begun.
+    std::fs::create_dir(place.env.path("work/out.mer")).expect("a folder");
+    place.batch("work in -o out").failed(74);
+    place.batch("work in --outdir out").failed(74);
+    assert!(!place.env.path("work/out").exists());
+    let names = std::fs::read_dir(place.env.path("work")).expect("the folder").map(|entry| entry.expect("an entry"));
+    let ledgers = names.filter(|entry| entry.file_name().to_string_lossy().ends_with(".mer")).count();
+    assert_eq!(ledgers, 1, "only the folder");
+    // A shell adds a slash to the name of a folder.
+    place.batch("work in --outdir answers/ -q").ok();
+    place.forget_asked();
+    place.batch("work in --outdir answers --resume -q").ok();
+    assert!(place.asked().is_empty() && place.env.path("work/answers.mer").is_file());
+}
+
+#[test]
 fn a_torn_ledger_is_cut() {
     let (place, ledger) = done();
     let length = fs::metadata(&ledger).expect("a ledger").len();

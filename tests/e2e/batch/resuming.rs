@@ -87,4 +87,16 @@ fn a_device_or_a_pipe_has_no_ledger() {
     place.batch("work in -o /dev/null -q").ok();
     let ran = place.batch("work in -o /dev/full").ended(74);
     assert!(ran.stderr.contains("No space left") && !ran.stderr.contains("--resume"), "{}", ran.stderr);
+    for words in ["-o /dev/null --resume", "--resume", "--resume --dry-run"] {
+        let said = place.batch(&format!("work in {words}")).failed(64);
+        assert!(said.contains("cannot be resumed") && said.contains("`-o`"), "{words}: {said}");
+    }
+    // Standard output by its path, which may be a file of the shell.
+    for path in ["/dev/stdout", "/proc/self/fd/1", "/dev/fd/1", "/dev/fd/3"] {
+        let mut command = place.env.program("sh".as_ref());
+        let line = format!("exec \"$MER\" batch plain in -q -o {path} > file 3>&1");
+        command.args(["-c", &line]).env("MER", crate::support::TestEnv::binary());
+        crate::support::run(command).ok();
+        assert_eq!(place.read("file"), answers(&numbers(100)), "{path}");
+    }
 }

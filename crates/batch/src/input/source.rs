@@ -83,6 +83,14 @@ impl Source {
         }
     }
 
+    /// Returns device and inode of a regular file.
+    pub(crate) const fn file_id(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Regular { version: (device, inode, ..), .. } => Some((*device, *inode)),
+            Self::Stream(_) => None,
+        }
+    }
+
     /// Whether it is a regular file.
     pub(crate) const fn is_regular(&self) -> bool {
         matches!(self, Self::Regular { .. })

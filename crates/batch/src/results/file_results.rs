@@ -26,7 +26,8 @@ pub(crate) struct FileResults {
 
 /// Returns the path beside the results with something added to its name.
 pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name: OsString = path.as_os_str().to_owned();
+    // Without a slash at its end, which a shell adds to the name of a folder.
+    let mut name: OsString = path.components().as_path().as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
@@ -61,16 +62,23 @@ impl FileResults {
         options: &Options,
         boot: [u8; 16],
     ) -> Result<Self, BatchError> {
-        let ledger = Ledger::create(ledger_path, manifest, boot)?;
-        let open = || {
+        let failed = |source| BatchError::Write { path: path.to_owned(), source };
+        // Before the ledger is changed, in case that the results have no place.
+        let is_new = !path.exists();
+        let out = open_out(path).map_err(failed)?;
+        let ledger = Ledger::create(ledger_path, manifest, boot).inspect_err(|_| {
+            if is_new {
+                // It is empty, and stays where that fails.
+                let _ = std::fs::remove_file(path);
+            }
+        })?;
+        let empty = || {
             let _ = std::fs::remove_file(spare_path(path));
-            let out = open_out(path)?;
             out.set_len(0)?;
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            mer_files::sync_folder(folder.unwrap_or_else(|| Path::new(".")))?;
-            Ok(out)
+            mer_files::sync_folder(folder.unwrap_or_else(|| Path::new(".")))
         };
-        let out = open().map_err(|source| BatchError::Write { path: path.to_owned(), source })?;
+        empty().map_err(failed)?;
         Ok(Self { path: path.to_owned(), out: disk(out, 0, options), ledger, is_dirty: false })
     }
 
@@ -83,9 +91,9 @@ impl FileResults {
     ) -> Result<Self, BatchError> {
         let failed = |source| BatchError::Write { path: path.to_owned(), source };
         let (mut ledger, before, intact) = checked(path, opened, options)?;
+        let out = open_out(path).map_err(failed)?;
         ledger.cut(intact)?;
         let end = if intact == 0 { 0 } else { ledger.record(intact - 1)?.end };
-        let out = open_out(path).map_err(failed)?;
         out.set_len(end).map_err(failed)?;
         let mut results = Self { path: path.to_owned(), out: disk(out, end, options), ledger, is_dirty: false };
         results.out.sync().map_err(failed)?;
@@ -245,7 +253,7 @@ pub(super) fn checked(path: &Path, opened: Opened, options: &Options) -> Result<
 }
 
 /// Path of the file of results that do not yet have their place.
-pub(super) fn spare_path(path: &Path) -> PathBuf {
+pub(crate) fn spare_path(path: &Path) -> PathBuf {
     beside(path, ".mer.kept")
 }
 
@@ -263,7 +271,7 @@ fn disk(file: File, length: u64, options: &Options) -> Disk {
 
 /// Fails if results or a ledger are there.
 pub(super) fn refuse_existing(path: &Path, ledger_path: &Path) -> Result<(), BatchError> {
-    let has_ledger = std::fs::metadata(ledger_path).is_ok_and(|meta| meta.len() > 0);
+    let has_ledger = std::fs::metadata(ledger_path).is_ok_and(|meta| meta.is_file() && meta.len() > 0);
     let has_results = std::fs::metadata(path).is_ok_and(|meta| meta.is_dir() || meta.len() > 0);
     if has_ledger || has_results {
         return Err(BatchError::OutputExists { path: path.to_owned(), has_ledger });

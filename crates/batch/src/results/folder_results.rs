@@ -7,6 +7,7 @@ use std::{
 };
 
 use mer_files::AtomicFile;
+use rustix::fs::Access;
 
 use super::{
     file_names::{file_name, key_of},
@@ -59,13 +60,16 @@ impl FolderResults {
             if !options.force {
                 refuse()?;
             }
-            Ledger::create(&ledger_path, &manifest, boot)?
+            // Before the ledger is changed, in case that the results have no place.
+            let is_new = make_folder(path).map_err(failed)?;
+            Ledger::create(&ledger_path, &manifest, boot).inspect_err(|_| {
+                if is_new {
+                    // It is empty, and stays where that fails.
+                    let _ = fs::remove_dir(path);
+                }
+            })?
         };
-        match fs::create_dir(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
-            _ => {}
-        }
-        mer_files::open_folder(path).map_err(failed)?;
+        make_folder(path).map_err(failed)?;
         Ok(Self { path: path.to_owned(), ledger, has_ids: options.id_field.is_some(), is_dirty: false })
     }
 
@@ -158,6 +162,17 @@ impl FolderResults {
         }
         self.sync()
     }
+}
+
+/// Creates a folder unless it is there. Returns whether it is new. Files can be made in it.
+fn make_folder(path: &Path) -> io::Result<bool> {
+    let is_new = match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        created => created.map(|()| true)?,
+    };
+    mer_files::open_folder(path)?;
+    rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK)?;
+    Ok(is_new)
 }
 
 fn remove(path: &Path) -> io::Result<()> {

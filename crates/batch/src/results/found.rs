@@ -27,7 +27,12 @@ impl Found {
     ///
     /// # Errors
     /// As the batch itself.
-    pub(crate) fn new(path: &Path, is_folder: bool, any_format: bool, options: &Options) -> Result<Option<Self>, BatchError> {
+    pub(crate) fn new(
+        path: &Path,
+        is_folder: bool,
+        any_format: bool,
+        options: &Options,
+    ) -> Result<Option<Self>, BatchError> {
         let ledger_path = beside(path, ".mer");
         let mut manifest = Manifest::new(options, is_folder);
         let mut found = if options.resume { existing(&ledger_path, options, boot_id(options))? } else { None };

@@ -13,7 +13,7 @@ mod spare;
 mod writer;
 
 pub(crate) use error_lines::ErrorLines;
-pub(crate) use file_results::FileResults;
+pub(crate) use file_results::{FileResults, beside, spare_path};
 pub(crate) use finished::{Body, Finished, Ran};
 pub(crate) use folder_results::FolderResults;
 pub(crate) use found::Found;

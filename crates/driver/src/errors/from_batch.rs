@@ -31,6 +31,7 @@ fn hint(error: &BatchError) -> Option<String> {
             "`--duplicates share` gives equal items one result, `--duplicates run` runs each of them"
         }
         E::ShareNeedsFile => "name a file with `-o`, and leave `--unordered` out",
+        E::NotResumable => "name a file with `-o`, or a folder with `--outdir`",
         E::OutputExists { has_ledger: true, .. } => {
             "`--resume` goes on with it; `--force` begins anew and overwrites it"
         }

@@ -119,12 +119,15 @@ fn input(args: &BatchArgs, ui: Ui, origin: Origin) -> Result<Input, CliError> {
     }
 }
 
+/// Names of standard output. A file there has another place, where no ledger can stand beside it.
+const STANDARD_OUTPUT: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
 /// Opens where results go.
 ///
 /// # Errors
 /// There is no standard output to write to (74).
 fn output(args: &BatchArgs) -> Result<Output, CliError> {
-    let file = args.output.as_deref().filter(|path| path.as_os_str() != "-");
+    let file = args.output.as_deref().filter(|path| !STANDARD_OUTPUT.iter().any(|name| path.as_os_str() == *name));
     Ok(match (file, &args.outdir) {
         (Some(path), _) => Output::File(path.to_owned()),
         (None, Some(folder)) => Output::Folder(folder.clone()),
