@@ -9,8 +9,9 @@ use crate::{
     coordinator::Coordinator,
     error::BatchError,
     options::{Input, Options, Output},
+    path_checks::is_special,
     prepare::prepare,
-    progress::{Observer, Summary},
+    progress::{BatchEnd, Observer, Progress, Summary},
     runner::Runner,
     stop::{Stop, StopLevel},
 };
@@ -36,12 +37,25 @@ impl Batch {
     pub async fn run(self, runner: Arc<dyn Runner>, stop: Stop, observer: Observer) -> Result<Summary, BatchError> {
         let begun = Instant::now();
         let Self { options, input, output } = self;
+        let has_ledger = match &output {
+            Output::Stream(_) => false,
+            Output::File(path) => !is_special(path),
+            Output::Folder(_) => true,
+        };
         let preparing = {
             let (options, stop) = (options.clone(), stop.clone());
             tokio::task::spawn_blocking(move || prepare(&options, input, output, || stop.level() == StopLevel::None))
         };
-        // A named pipe without a writer is given up by `stop`, after a second at most.
-        let prepared = preparing.await.map_err(|_| BatchError::TaskLost)??;
+        let prepared = tokio::select! {
+            biased;
+            prepared = preparing => prepared.map_err(|_| BatchError::TaskLost)??,
+            // It waits for an input that does not come, or for the reader of a named pipe.
+            () = stop.outlasted(StopLevel::Finish) => {
+                runner.close().await;
+                let end = BatchEnd::Stopped(stop.level());
+                return Ok(Summary { progress: Progress::default(), elapsed: begun.elapsed(), end, is_resumable: has_ledger });
+            }
+        };
         let is_resumable = prepared.is_resumable;
         let coordinator = Coordinator::new(options, prepared, Arc::clone(&runner), stop, observer)?;
         let (progress, end) = coordinator.run().await;

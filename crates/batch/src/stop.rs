@@ -1,8 +1,11 @@
 //! Ending a batch before its last item, in two levels.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
+
+/// How long work that cannot be ended is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How urgently a batch is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,5 +49,12 @@ impl Stop {
         let mut levels = self.0.subscribe();
         // Fails only without a sender, and this is one.
         let _ = levels.wait_for(|current| *current >= level).await;
+    }
+
+    /// Waits until this level or a more urgent one was reached for as long as work that cannot be ended is waited for: a thread that
+    /// opens a named pipe, or writes to one that is not read. The end of the process ends it.
+    pub(crate) async fn outlasted(&self, level: StopLevel) {
+        self.reached(level).await;
+        tokio::time::sleep(PATIENCE).await;
     }
 }

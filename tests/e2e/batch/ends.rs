@@ -110,7 +110,7 @@ fn a_reader_that_has_gone_ends_the_batch() {
     place.input(numbers(5000));
     let mut command = place.env.program("sh".as_ref());
     command
-        .args(["-c", "{ \"$MER\" batch work in -q; echo \"code $?\" >&2; } | head -1"])
+        .args(["-c", "{ \"$MER\" batch work in; echo \"code $?\" >&2; } | head -1"])
         .env("MER", crate::support::TestEnv::binary());
     let ran = crate::support::run(command);
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("got 1\n", "code 141\n"));

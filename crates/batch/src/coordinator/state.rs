@@ -22,7 +22,7 @@ use crate::{
     results::{Destination, Finished, Write, WriteQueue},
     runner::{PartEnd, PartReply, Runner},
     schedule::{MOST_TIME, MOST_TIME_OF_STREAM, PartRun, Tally, Window},
-    stop::{Stop, StopLevel},
+    stop::{PATIENCE, Stop, StopLevel},
 };
 
 /// Size of everything that is held at once, in bytes. Beyond it only the first item that is not over goes on.
@@ -68,6 +68,8 @@ pub(crate) struct Coordinator {
     pub(super) failed_firsts: HashSet<u64>,
     pub(super) outage: Outage,
     pub(super) end: Option<BatchEnd>,
+    /// When it was asked to end at once.
+    pub(super) ended_at: Option<Instant>,
     pub(super) last_progress: Instant,
     pub(super) last_sync: Instant,
 }
@@ -115,6 +117,7 @@ impl Coordinator {
             failed_firsts: HashSet::new(),
             outage: Outage::new(options.unreachable_bound),
             end: None,
+            ended_at: None,
             last_progress: now,
             last_sync: now,
             options,
@@ -153,7 +156,10 @@ impl Coordinator {
                     }
                 }
                 items = receive(&mut self.feed), if reads => self.take_items(items).await,
-                level = next_level(&self.asked, begun) => self.halt(BatchEnd::Stopped(level), level),
+                level = next_level(&self.asked, begun) => {
+                    self.ended_at = (level == StopLevel::End).then(Instant::now);
+                    self.halt(BatchEnd::Stopped(level), level);
+                }
                 changed = self.capacity.changed(), if has_capacity_news => has_capacity_news = changed.is_ok(),
                 end = &mut self.writer_end, if self.writes.is_some() => self.lose_writer(end.unwrap_or(Err(BatchError::TaskLost))),
                 () = has_capacity(self.writes.as_ref()), if has_results => {}
@@ -167,7 +173,9 @@ impl Coordinator {
     fn is_over(&self) -> bool {
         let is_stopped = self.end.is_some() && self.tasks.is_empty();
         let is_complete = self.feed.is_none() && self.window.is_empty() && self.tasks.is_empty();
-        (is_stopped || is_complete) && (self.over.is_empty() || self.writes.is_none())
+        // Results that are not taken are given up.
+        let is_outlasted = is_stopped && self.ended_at.is_some_and(|ended| ended.elapsed() >= PATIENCE);
+        (is_stopped || is_complete) && (self.over.is_empty() || self.writes.is_none() || is_outlasted)
     }
 
     /// Ends the batch: nothing new is started.
@@ -238,14 +246,21 @@ impl Coordinator {
     /// Waits until everything is written.
     async fn finish(mut self) -> (Progress, BatchEnd) {
         if let Some(writes) = self.writes.take() {
-            if self.end.is_none() {
-                // Fails if the writer has ended, which its own outcome explains.
-                let _ = writes.send(Write::Complete(self.fed.kept.take())).await;
-            }
-            drop(writes);
-            let written = (&mut self.writer_end).await.unwrap_or(Err(BatchError::TaskLost));
-            if let Err(error) = written {
-                self.end = Some(BatchEnd::Failed(error));
+            let (is_complete, kept, writer_end) = (self.end.is_none(), self.fed.kept.take(), &mut self.writer_end);
+            let writing = async {
+                if is_complete {
+                    // Fails if the writer has ended, which its own outcome explains.
+                    let _ = writes.send(Write::Complete(kept)).await;
+                }
+                drop(writes);
+                writer_end.await.unwrap_or(Err(BatchError::TaskLost))
+            };
+            tokio::select! {
+                biased;
+                written = writing => if let Err(error) = written {
+                    self.end = Some(BatchEnd::Failed(error));
+                },
+                () = self.asked.outlasted(StopLevel::End) => self.end = Some(BatchEnd::Stopped(StopLevel::End)),
             }
         }
         self.tally.tick(Instant::now());

@@ -47,6 +47,60 @@ async fn the_first_stop_finishes_what_runs_and_the_second_ends_it() {
     assert_eq!(folder.output(), "<A>\n");
 }
 
+/// A stream that takes nothing until its sender is dropped.
+struct Stuck(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
+
+impl std::io::Write for Stuck {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        let _ = self.0.lock().unwrap().recv();
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs a batch that is stuck, and raises the stop to the last level.
+async fn stopped_although_stuck(batch: Batch) -> Summary {
+    let stop = Stop::default();
+    let task = tokio::spawn(batch.run(Arc::new(FakeRunner::new(1)), stop.clone(), quiet()));
+    for level in [StopLevel::Finish, StopLevel::End] {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        stop.raise(level);
+    }
+    let ended = tokio::time::timeout(Duration::from_secs(30), task).await;
+    ended.expect("it ends although its results are not taken").unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn results_that_are_not_taken_and_inputs_that_do_not_come_hold_up_no_end() {
+    let folder = Folder::new();
+    let lines: Vec<String> = (0..2000).map(|number| format!("{number} {}", "x".repeat(20_000))).collect();
+    for lines in [&lines[..1], &lines] {
+        folder.input(lines);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let stuck = Output::Stream(Box::new(Stuck(receiver.into())));
+        let summary = stopped_although_stuck(Batch { output: stuck, ..folder.batch(options()) }).await;
+        assert!(matches!(summary.end, BatchEnd::Stopped(_)) && !summary.is_resumable, "{summary:?}");
+        drop(sender);
+    }
+    // A named pipe without a reader.
+    rustix::fs::mkfifoat(rustix::fs::CWD, folder.path("pipe"), rustix::fs::Mode::RWXU).unwrap();
+    let summary =
+        stopped_although_stuck(Batch { output: Output::File(folder.path("pipe")), ..folder.batch(options()) }).await;
+    assert!(matches!(summary.end, BatchEnd::Stopped(_)) && !summary.is_resumable, "{summary:?}");
+    // Fewer items than there are results, and no more for now.
+    folder.input(&["a", "b"]);
+    folder.run(options(), &FakeRunner::new(1)).await.unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, b"a\n").unwrap();
+    let input = Input::Open(std::os::fd::OwnedFd::from(reader).into());
+    let summary = stopped_although_stuck(Batch { input, ..folder.batch(resuming()) }).await;
+    assert!(matches!(summary.end, BatchEnd::Stopped(_)) && summary.is_resumable, "{summary:?}");
+    drop(writer);
+}
+
 #[tokio::test]
 async fn halting_counts_failures_successes_and_all() {
     let folder = Folder::new();

@@ -1,7 +1,7 @@
 //! What is said at the end of a batch.
 
 use mer_batch::{BatchEnd, HaltWhen, Summary};
-use mer_core::FailureKind;
+use mer_core::{Classified as _, FailureKind};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -46,7 +46,11 @@ impl Ending<'_> {
         let total = progress.total.filter(|total| *total > done);
         let items =
             total.map_or_else(|| counted(done, "item"), |total| format!("{done} of {}", counted(total, "item")));
-        ui.note(&format!("{}; batch {batch_uid}", summary_line(&items, &progress, elapsed)));
+        // A reader that has gone wants to know no more.
+        let is_wanted = !matches!(&end, BatchEnd::Failed(error) if error.failure_kind() == FailureKind::ReaderGone);
+        if is_wanted {
+            ui.note(&format!("{}; batch {batch_uid}", summary_line(&items, &progress, elapsed)));
+        }
         if ui.format() == Format::Json && has_file {
             ui.json(&summary_json)?;
         }
