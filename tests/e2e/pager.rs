@@ -42,6 +42,10 @@ fn a_list_that_is_taller_than_the_terminal_is_paged() {
     let rows = u16::try_from(whole.lines().count()).expect("rows");
     assert_eq!(shown(rows, &list, &[("MER_PAGER", NAMED)]), paged);
     assert_eq!(shown(rows + 1, &list, &[("MER_PAGER", NAMED)]), whole);
+    // `PAGER=less` shows colour.
+    let flags = [("MER_PAGER", "sh -c 'echo $LESS; cat'")];
+    assert_eq!(shown(10, &list, &flags), format!("FRX\n{whole}"));
+    assert_eq!(shown(10, &list, &[flags[0], ("LESS", "-S")]), format!("-S\n{whole}"));
     for none in ["", "cat"] {
         assert_eq!(shown(10, &list, &[("PAGER", NAMED), ("MER_PAGER", none)]), whole);
     }

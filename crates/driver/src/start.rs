@@ -69,7 +69,7 @@ fn run(words: Vec<OsString>) -> u8 {
     let words = expand_program_name(words);
     let early = if wants_json(&words) { Format::Json } else { Format::Text };
     let mut ui = Ui::new(early, environment.no_color());
-    ui::set_pager(environment.pager());
+    ui::set_pager(environment.pager(), environment.less_flags());
     let outcome = stack::with_enough(|| run_line(words, &environment, &mut ui)).flatten();
     finish(outcome, ui)
 }

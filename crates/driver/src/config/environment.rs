@@ -48,6 +48,12 @@ impl Environment {
         Some(line).filter(|line| !is_dumb && !line.is_empty() && line != "cat")
     }
 
+    /// Returns the flags of `less` where its own variable does not have them: colour is shown, a short text needs no key, and what
+    /// was read stays on the screen.
+    pub(crate) fn less_flags(&self) -> Option<&'static str> {
+        self.variables.get("LESS").is_none().then_some("FRX")
+    }
+
     /// Returns the home folder, if there is one.
     pub(crate) fn home(&self) -> Option<PathBuf> {
         self.variables.home()

@@ -26,12 +26,13 @@ use crate::{errors::CliError, signal::Signal};
 /// Interval at which it is looked whether a pager has ended, or a signal came.
 pub(super) const CHECK: Duration = Duration::from_millis(100);
 
-/// The pager of this process, as a line of words; `None` where output is not paged.
-static PAGER: OnceLock<Option<String>> = OnceLock::new();
+/// The pager of this process, as a line of words, and the variable `LESS` of its environment if it is not set there; `None` where
+/// output is not paged.
+static PAGER: OnceLock<Option<(String, Option<&str>)>> = OnceLock::new();
 
 /// Sets the pager of this process. Only the first call counts.
-pub(crate) fn set_pager(line: Option<String>) {
-    let _ = PAGER.set(line);
+pub(crate) fn set_pager(line: Option<String>, less_flags: Option<&'static str>) {
+    let _ = PAGER.set(line.map(|line| (line, less_flags)));
 }
 
 /// Whether output may be paged.
@@ -51,11 +52,11 @@ pub(super) struct Pager {
 impl Pager {
     /// Starts the pager; `None` if it cannot be started.
     pub(super) fn start() -> Option<Self> {
-        let line = PAGER.get()?.as_ref()?;
+        let (line, less_flags) = PAGER.get()?.as_ref()?;
         // Before it is there: a signal must not end this process and leave the terminal to the pager.
         let listener = Some(Listener::start());
-        let started =
-            start(line).inspect_err(|error| tracing::info!("the pager `{line}` could not be started: {error}"));
+        let started = start(line, *less_flags)
+            .inspect_err(|error| tracing::info!("the pager `{line}` could not be started: {error}"));
         let mut child = started.ok()?;
         status_line::suspend(true);
         let stdin = child.stdin.take();
@@ -127,10 +128,11 @@ fn terminate_on(signal: Signal, pager: Pid) -> Result<(), CliError> {
     Err(CliError::ended_by(signal))
 }
 
-fn start(line: &str) -> io::Result<Child> {
+fn start(line: &str, less_flags: Option<&str>) -> io::Result<Child> {
     let words = shlex::split(line).filter(|words| !words.is_empty());
     let words = words.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it is not a command"))?;
     status_line::hide();
     // In the group of this process, so that it may read from the terminal.
-    Command::new(&words[0]).args(&words[1..]).stdin(Stdio::piped()).spawn()
+    let variables = less_flags.map(|flags| ("LESS", flags));
+    Command::new(&words[0]).args(&words[1..]).envs(variables).stdin(Stdio::piped()).spawn()
 }
