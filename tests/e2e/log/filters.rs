@@ -114,11 +114,14 @@ fn times_and_filters_that_cannot_be_are_64() {
         &["--weights", "%%%%%%%%"],
         &["--batch", "x"],
         &["--tag", "x"],
+        &["--tag", "x=1", "--tag", "y=1", "--tag", "x=2"],
+        &["--since", "20260504"],
         &["--csv", "--json"],
         &["--limit", "-1"],
     ] {
         refused(args);
     }
+    assert!(env.mer(["log", "list", "--tag", "x=1", "--tag", "x=1", "--limit", "0"]).ok().starts_with("STARTED"));
     // Longer than an argument of a process can be.
     let long = "x".repeat(1 << 20);
     for flag in ["contains", "server", "caller"] {

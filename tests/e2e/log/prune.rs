@@ -46,6 +46,8 @@ fn a_prune_without_a_time_or_of_the_future_is_64() {
     for wrong in [
         "log prune",
         "log prune --older-than tomorrow",
+        "log prune --older-than 90",
+        "log prune --older-than 20260504",
         "log prune --older-than 9999-01-01",
         "log prune --older-than 1d --keep x",
         "log prune --older-than 1d --keep -1",

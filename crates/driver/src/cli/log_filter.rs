@@ -140,7 +140,14 @@ impl LogFilterArgs {
                 )));
             }
         }
-        let tags = Tags::parse(self.tags.iter().map(String::as_str));
+        let tags = Tags::parse(self.tags.iter().map(String::as_str))
+            .map_err(|error| CliError::of(FailureKind::Usage, error))?;
+        // All of them must be there, and of two values of a key only the last one is left.
+        let is_there = |tag: &String| tag.split_once('=').is_some_and(|(key, value)| tags.0[key] == value);
+        if let Some(tag) = self.tags.iter().find(|tag| !is_there(tag)) {
+            let key = tag.split('=').next().unwrap_or_default();
+            return Err(CliError::usage(format!("`--tag {key}` has two values, and an access has at most one")));
+        }
         let statuses = match self.failed {
             true => AccessFilter::FAILURES.to_vec(),
             false => self.statuses.iter().map(|status| status.status()).collect(),
@@ -152,7 +159,7 @@ impl LogFilterArgs {
             statuses,
             caller: self.caller.clone(),
             weights: self.weights.clone(),
-            tags: tags.map_err(|error| CliError::of(FailureKind::Usage, error))?,
+            tags,
             contains: self.contains.clone(),
             ..AccessFilter::default()
         })

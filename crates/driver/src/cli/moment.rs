@@ -81,6 +81,10 @@ impl FromStr for Moment {
         {
             return Ok(Self::Local(time));
         }
+        // A number alone may be meant as days, as the seconds since 1970, or as a day such as 20260504.
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(MomentError);
+        }
         match text.parse::<Bound>() {
             Ok(Bound::After(duration)) => Ok(Self::Ago(duration)),
             Ok(Bound::Never) | Err(BoundError { .. }) => Err(MomentError),
@@ -119,7 +123,6 @@ mod tests {
             ("yesterday", "2026-05-03T00:00:00Z", "2026-05-03T22:00:00Z"),
             ("now", "2026-05-04T22:30:00Z", "2026-05-04T22:30:00Z"),
             ("2h", "2026-05-04T20:30:00Z", "2026-05-04T20:30:00Z"),
-            ("90", "2026-05-04T22:28:30Z", "2026-05-04T22:28:30Z"),
             ("90d", "2026-02-03T22:30:00Z", "2026-02-03T22:30:00Z"),
             ("9999999999d", "-009999-01-02T01:59:59Z", "-009999-01-02T01:59:59Z"),
         ] {
@@ -137,6 +140,10 @@ mod tests {
             "2026-05-03T01:02:03+99:00",
             "12:00",
             "2026-05-03T01:02[Nowhere/Land]",
+            "90",
+            "0",
+            "20260504",
+            "1777933800",
             "5y",
             "-2h",
             "1e9",

@@ -1,5 +1,6 @@
 //! `mer log list`.
 
+use mer_core::Access;
 use mer_dal::AccessFilter;
 use mer_service::log::{AccessReader, CsvLines};
 
@@ -28,7 +29,11 @@ pub(super) async fn list(app: &App, args: &LogListArgs, ui: Ui) -> Result<(), Cl
             }
             accesses = reader.next() => match accesses? {
                 Some(accesses) => rows.add(&accesses)?,
-                None => break,
+                // The head of a table without rows.
+                None => {
+                    rows.add::<Access>(&[])?;
+                    break;
+                }
             },
         }
     }
