@@ -5,7 +5,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 
 use super::{everywhere, hourly};
-use crate::support::{Live, MODELS};
+use crate::support::{Live, MODELS, TestEnv, run};
 
 #[test]
 fn the_newest_come_last_and_are_followed_to_their_ends() {
@@ -33,4 +33,15 @@ fn the_newest_come_last_and_are_followed_to_their_ends() {
         failed.signal(Signal::TERM);
         assert_eq!(failed.finish().code, Some(143), "{}", place.url);
     }
+}
+
+#[test]
+fn a_reader_that_has_gone_is_noticed_although_nothing_happens() {
+    let env = TestEnv::ready();
+    env.mer(["run", "cat", "x"]).ok();
+    let mut command = env.program("sh".as_ref());
+    command.args(["-c", "{ \"$MER\" log tail -f; echo \"code $?\" >&2; } | head -1"]).env("MER", TestEnv::binary());
+    let ran = run(command);
+    assert!(ran.stdout.starts_with("STARTED"), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "code 141\n");
 }

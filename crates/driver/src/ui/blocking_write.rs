@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    os::fd::BorrowedFd,
+    os::fd::{AsFd, BorrowedFd},
     sync::mpsc::{Receiver, channel},
 };
 
@@ -23,6 +23,13 @@ const ATOMIC: usize = 4096;
 
 /// Interval at which a blocked write checks for a signal: 100 ms.
 const CHECK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// Whether the other end of a pipe is open; also for what is no pipe.
+pub(super) fn has_reader(out: impl AsFd) -> bool {
+    let mut polled = [PollFd::new(&out, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    !(poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().contains(PollFlags::ERR))
+}
 
 /// Why not everything was written.
 #[derive(Debug)]

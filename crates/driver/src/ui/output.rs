@@ -174,6 +174,14 @@ impl Ui {
         stdout::write_all(bytes)
     }
 
+    /// Waits until the reader of standard output has gone, where it is a pipe: what writes seldom would notice that late.
+    ///
+    /// # Errors
+    /// `ReaderGone`; it ends in no other way.
+    pub(crate) async fn reader_gone(&self) -> Result<(), CliError> {
+        stdout::reader_gone().await
+    }
+
     /// Writes one object as a line of JSON in every format, for `run --json` and the like.
     ///
     /// # Errors

@@ -12,13 +12,10 @@ use std::{
 };
 
 use mer_service::spawn_thread;
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, kill_process},
-};
+use rustix::process::{Pid, kill_process};
 
 use super::{
-    blocking_write::{Listener, WriteError, write_to},
+    blocking_write::{Listener, WriteError, has_reader, write_to},
     status_line,
 };
 use crate::{errors::CliError, signal::Signal};
@@ -110,13 +107,6 @@ impl Pager {
         status_line::suspend(false);
         outcome
     }
-}
-
-/// Whether the other end of a pipe is open.
-fn has_reader(pipe: &ChildStdin) -> bool {
-    let mut polled = [PollFd::new(pipe, PollFlags::empty())];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    !(poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().contains(PollFlags::ERR))
 }
 
 /// Tells the pager to end, unless the signal is Ctrl-C, which the terminal has sent to the pager too.

@@ -17,7 +17,10 @@ pub(super) async fn tail(app: &App, args: &LogTailArgs, ui: Ui) -> Result<(), Cl
         return rows.finish();
     }
     loop {
-        let changed = follower.next().await?;
+        let changed = tokio::select! {
+            changed = follower.next() => changed?,
+            gone = ui.reader_gone() => return gone,
+        };
         if !changed.is_empty() {
             rows.add(&changed)?;
         }
