@@ -28,7 +28,7 @@ pub(crate) fn check_paths(options: &Options, source: &Source, output: &Output) -
     let mut add = |what: &'static str, path: &Path| match FileId::of(path) {
         None => Ok(()),
         Some(id) => match files.iter().find(|(_, known)| *known == id) {
-            Some((first, _)) => Err(BatchError::SameFile { path: path.to_owned(), first: *first, second: what }),
+            Some((first, _)) => Err(BatchError::SameFile { path: path.to_owned(), first, second: what }),
             None => {
                 files.push((what, id));
                 Ok(())

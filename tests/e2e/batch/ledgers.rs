@@ -68,7 +68,7 @@ fn other_weights_are_refused() {
 #[test]
 fn no_two_files_of_a_batch_are_one() {
     let (place, _) = done();
-    std::fs::hard_link(place.env.path("work/in"), place.env.path("work/same")).expect("a link");
+    fs::hard_link(place.env.path("work/in"), place.env.path("work/same")).expect("a link");
     let before = (place.read("in"), place.read("out"));
     for (words, what) in [
         ("-o in --force", "`in` cannot be the input and the results at once"),
@@ -90,7 +90,7 @@ fn no_two_files_of_a_batch_are_one() {
 fn results_without_a_place_leave_no_ledger() {
     let place = BatchEnv::new();
     place.input("a\n");
-    std::fs::create_dir(place.env.path("work/folder")).expect("a folder");
+    fs::create_dir(place.env.path("work/folder")).expect("a folder");
     std::os::unix::fs::symlink("/nowhere/at/all", place.env.path("work/dangling")).expect("a link");
     for (words, what) in [
         ("-o folder", "it is a folder"),
@@ -103,11 +103,11 @@ fn results_without_a_place_leave_no_ledger() {
         assert!(said.contains(what) && !said.contains("--force"), "{words}: {said}");
     }
     // The ledger has no place, and the results are not begun.
-    std::fs::create_dir(place.env.path("work/out.mer")).expect("a folder");
+    fs::create_dir(place.env.path("work/out.mer")).expect("a folder");
     place.batch("work in -o out").failed(74);
     place.batch("work in --outdir out").failed(74);
     assert!(!place.env.path("work/out").exists());
-    let names = std::fs::read_dir(place.env.path("work")).expect("the folder").map(|entry| entry.expect("an entry"));
+    let names = fs::read_dir(place.env.path("work")).expect("the folder").map(|entry| entry.expect("an entry"));
     let ledgers = names.filter(|entry| entry.file_name().to_string_lossy().ends_with(".mer")).count();
     assert_eq!(ledgers, 1, "only the folder");
     // A shell adds a slash to the name of a folder.
