@@ -272,6 +272,7 @@ fn models_and_servers_are_described_by_flags_and_a_command() {
     }
     assert!(matches!(cli("model --json rm m").verb, Some(Verb::Model(ModelVerb::Remove(_)))));
     assert!(refused("model set m --on a --server b").to_string().contains("cannot be used together"));
+    assert!(refused("batch m --errors a --errors b").to_string().contains("`--errors` is given twice"));
     let both = refused("stop --all kept").to_string();
     assert!(both.contains("`MODEL|ID|RUN`") && both.contains("`--all`"), "{both}");
     assert!(refused("server add s h --port 70000").to_string().contains("the value `70000` of `--port` is not valid"));

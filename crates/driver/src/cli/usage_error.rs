@@ -101,8 +101,8 @@ pub(super) fn usage_error(error: &clap::Error, words: &[OsString]) -> CliError {
             }
         }
         ErrorKind::ArgumentConflict => {
-            let (argument, prior) = (without_brackets(&argument), one(ContextKind::PriorArg));
-            match prior.as_deref().map(without_brackets) {
+            let (argument, prior) = (plain_name(&argument), one(ContextKind::PriorArg));
+            match prior.as_deref().map(plain_name) {
                 Some(prior) if prior == argument => CliError::usage(format!("`{argument}` is given twice")),
                 Some(prior) => CliError::usage(format!("`{argument}` and `{prior}` cannot be used together")),
                 None => CliError::usage(format!("`{argument}` cannot be used with the other arguments")),
@@ -129,11 +129,13 @@ fn reworded(cause: &str) -> String {
     .to_owned()
 }
 
-/// Returns the name of a positional argument without the brackets of the grammar: `MODEL` of `[MODEL]...`.
-fn without_brackets(argument: &str) -> &str {
-    let name = argument.strip_suffix("...").unwrap_or(argument);
+/// Returns the name of an argument without the notation of the grammar: `MODEL` of `[MODEL]...`, `--errors` of
+/// `--errors <FILE>`.
+fn plain_name(argument: &str) -> &str {
+    let name = argument.split_once([' ', '=']).map_or(argument, |(flag, _)| flag);
+    let name = name.strip_suffix("...").unwrap_or(name);
     let within = |open, close| name.strip_prefix(open).and_then(|name: &str| name.strip_suffix(close));
-    within('[', ']').or_else(|| within('<', '>')).unwrap_or(argument)
+    within('[', ']').or_else(|| within('<', '>')).unwrap_or(name)
 }
 
 /// Whether the verb takes an input.
