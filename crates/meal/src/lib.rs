@@ -38,7 +38,7 @@ pub use buffers::Buffers;
 pub use cancel::{Cancel, CancelLevel};
 pub use control::Control;
 pub use detached::{
-    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MARK_COLLECTED, Observation, REMOVE,
+    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MAKE_BASE, MARK_COLLECTED, Observation, REMOVE,
     RequeuedRun, RunFolder, RunsSurvey, SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command,
     end_of_input, launch_script, launched, observations, survey, survey_script,
 };

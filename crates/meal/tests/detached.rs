@@ -470,6 +470,49 @@ fn runs_that_systemd_ends_with_the_session_are_told_and_kept_where_the_user_ling
     }
 }
 
+/// Without a home, the folder of all runs is where every user may make files.
+#[test]
+fn without_a_home_only_a_folder_of_this_user_is_used() {
+    for machine in machines() {
+        let user = rustix::process::getuid().as_raw();
+        let (launch, supervisor) = launch_script();
+        let homeless =
+            format!("{CLOSE_OTHERS}; unset HOME XDG_STATE_HOME; export TMPDIR='{}'", machine.path("").display());
+        let start = |name: &str| {
+            let command = detached_command(&spec(&["true"]), &BTreeMap::new(), false).expect("a command");
+            let input = command + &end_of_input(name);
+            let arguments = ["", name, "1", "", "a run of a test", &supervisor];
+            machine.script_after(&homeless, &launch, &arguments, input.as_bytes())
+        };
+        let run = machine.launched(&start("u-1"));
+        let own = machine.path(&format!("mer-{user}"));
+        assert!(Path::new(&run.folder).starts_with(own.join("runs")), "{}", run.folder);
+        machine.end(&run);
+        // Others could turn a link elsewhere later.
+        let moved = machine.path("moved");
+        fs::rename(&own, &moved).expect("renamed");
+        std::os::unix::fs::symlink(&moved, &own).expect("a link");
+        let is_refused = |name: &str| {
+            let refused = start(name);
+            let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert!(words.contains("belongs to another user"), "{}: {words} {refused:?}", machine.shell);
+            assert!(!moved.join("runs").join(name).exists());
+        };
+        is_refused("u-2");
+        // Only root can make a folder of another user.
+        if user == 0 {
+            fs::remove_file(&own).expect("removed");
+            fs::create_dir_all(own.join("runs")).expect("made");
+            for folder in [&own.join("runs"), &own] {
+                std::os::unix::fs::chown(folder, Some(65534), None).expect("given away");
+                is_refused("u-3");
+                std::os::unix::fs::chown(folder, Some(0), None).expect("taken back");
+            }
+            machine.end(&machine.launched(&start("u-4")));
+        }
+    }
+}
+
 #[test]
 fn a_run_is_not_started_with_a_part_of_its_input() {
     for machine in machines() {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mer_core::{Access, Bound, Exit, FailureKind, Status};
-use mer_meal::{Cancel, CancelLevel, Executor};
+use mer_meal::{Cancel, CancelLevel, Executor, MAKE_BASE};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -20,17 +20,17 @@ use crate::{
 /// Bound on making or removing a folder on another machine.
 const FOLDER_BOUND: Bound = Bound::secs(30);
 
-/// Makes a folder named `$1` and prints its path. Folders of trainings whose end was not observed are removed after a month.
+/// Makes a folder named `$1` and prints its path, after [`MAKE_BASE`]. Folders of trainings whose end was not observed are removed after a month.
 const MAKE: &str = r#"umask 077
 case $2 in
 '') c=${XDG_CACHE_HOME:-}
     case $c in /*) ;; *) c=${HOME:+$HOME/.cache} ;; esac
-    b=${c:-${TMPDIR:-/tmp}}/mer/training ;;
+    [ -n "$c" ] && b=$c/mer/training || b=${TMPDIR:-/tmp}/mer-$(id -u)/training ;;
 '~') b=$HOME/training ;;
 '~/'*) b=$HOME/${2#??}/training ;;
 *) b=$2/training ;;
 esac
-mkdir -p "$b" || exit 1
+mer_make "$b" || exit 1
 find "$b" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + 2>/dev/null
 mkdir "$b/$1" && printf %s "$b/$1"
 "#;
@@ -61,7 +61,8 @@ impl TrainingOutput {
         }
         let name = format!("{}-{}", access.request_uid, access.attempt);
         let arguments = vec![name, placement.conn.cache_dir.clone().unwrap_or_default()];
-        let script = RemoteScript { text: MAKE, name: "sh", arguments, timeout: FOLDER_BOUND, grace: SCRIPT_GRACE };
+        let text = format!("{MAKE_BASE}{MAKE}");
+        let script = RemoteScript { text: &text, name: "sh", arguments, timeout: FOLDER_BOUND, grace: SCRIPT_GRACE };
         let script = script.start(executor).await.map_err(|error| Verdict::not_started(&access.server, &error))?;
         let (ended, answer) = script.answer(no_input(), None, cancel).await;
         let folder = String::from_utf8(answer).unwrap_or_default();

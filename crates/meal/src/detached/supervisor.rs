@@ -12,7 +12,7 @@ pub(super) const COMMON: &str = r#"mer_base() {
     case $1 in
     '') mer_d=${XDG_STATE_HOME:-}
         case $mer_d in /*) ;; *) mer_d=${HOME:+$HOME/.local/state} ;; esac
-        mer_d=${mer_d:-${TMPDIR:-/tmp}}/mer/runs ;;
+        [ -n "$mer_d" ] && mer_d=$mer_d/mer/runs || mer_d=${TMPDIR:-/tmp}/mer-$(id -u)/runs ;;
     '~') mer_d=$HOME/runs ;;
     '~/'*) mer_d=$HOME/${1#??}/runs ;;
     /*) mer_d=$1/runs ;;
@@ -168,6 +168,16 @@ mer_x() {
     exec "$@"
 }"#;
 
+/// `mer_make DIR` makes a folder in which MER keeps folders of its own, and checks that no other user can replace what is in
+/// it. Without a home it is below a folder of this user where every user may make some.
+pub const MAKE_BASE: &str = r#"mer_make() {
+    [ -d "$1" ] || mkdir -p "$1" || return
+    case ${1%/*} in "${TMPDIR:-/tmp}/mer-"*) [ -O "${1%/*}" ] && [ ! -L "${1%/*}" ] ;; *) true ;; esac && {
+        [ -O "$1" ] || [ -n "$(find "$1/." -prune -user 0 \( ! -perm -2 -o -perm -1000 \) 2>/dev/null)" ]
+    } || { echo "$1 is not used: it belongs to another user, or every user may write to it" >&2; return 1; }
+}
+"#;
+
 /// `$1` is the folder of all runs, or nothing for the default; `$2` the name of this run, `$3` the grace period and `$4` the
 /// maximum run time in seconds, or nothing; `$5` is what the run is, and `$6` the supervisor. On a cluster, `$7` is how many seconds
 /// its job may wait in the queue, or nothing, `$8` how many further attempts there may be if Slurm puts it back there, and what
@@ -190,7 +200,7 @@ case ${KSH_VERSION:-} in ?*) mer_p() { print -r -- "$1"; } ;; esac
 mer_x() { exit 0; }
 [ $# -gt 8 ] || (eval "$l") || exit
 [ $# -le 8 ] || command -v "$9" >/dev/null 2>&1 || { echo "=refused"; echo "mer: no $9" >&2; exit 1; }
-[ -d "$b" ] || mkdir -p "$b" || exit 1
+mer_make "$b" || exit 1
 d=$b/$2
 fail() { [ -e "$d/submitted" ] && scancel -Q --name="mer-$n"; rm -rf "$d"; exit 1; }
 trap 'fail' HUP INT TERM
@@ -235,7 +245,7 @@ pub fn launch_script() -> (String, String) {
     let head = ENV_HEAD.replace("@COMMON@", COMMON).replace("@CHECKS@", CHECKS);
     let launch = LAUNCH.replace("@ENV_HEAD@", &format!("'{}'", head.replace('\'', r"'\''")));
     (
-        format!("{COMMON}{SESSION}{KEEPS}{CHECKS}\n{SUBMIT}{launch}"),
+        format!("{COMMON}{SESSION}{KEEPS}{MAKE_BASE}{CHECKS}\n{SUBMIT}{launch}"),
         format!("{COMMON}{SESSION}{REQUEUE}{PLACE}{SUPERVISOR}"),
     )
 }
