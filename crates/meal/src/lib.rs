@@ -9,6 +9,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod base_folder;
 mod buffers;
 mod cancel;
 mod captured;
@@ -34,11 +35,12 @@ mod stderr_relay;
 mod tail;
 mod watcher;
 
+pub use base_folder::{MAKE_BASE, OWN_CHECK};
 pub use buffers::Buffers;
 pub use cancel::{Cancel, CancelLevel};
 pub use control::Control;
 pub use detached::{
-    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MAKE_BASE, MARK_COLLECTED, Observation, REMOVE,
+    DetachedEnd, DetachedState, EndedBy, FOLLOW, HASH, LOOK, Launched, MARK_COLLECTED, Observation, REMOVE,
     RequeuedRun, RunFolder, RunsSurvey, SEND_FILES, SIGNAL, Script, SeenRun, SupervisorId, detached_command,
     end_of_input, launch_script, launched, observations, survey, survey_script,
 };

@@ -20,7 +20,8 @@ use crate::{
 /// Bound on making or removing a folder on another machine.
 const FOLDER_BOUND: Bound = Bound::secs(30);
 
-/// Makes a folder named `$1` and prints its path, after [`MAKE_BASE`]. Folders of trainings whose end was not observed are removed after a month.
+/// Makes a folder named `$1` and prints its path, after [`MAKE_BASE`]. Folders of trainings whose end was not observed are removed
+/// after a month.
 const MAKE: &str = r#"umask 077
 case $2 in
 '') c=${XDG_CACHE_HOME:-}

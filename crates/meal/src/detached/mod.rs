@@ -31,4 +31,4 @@ pub use observation::{
 pub use scripts::{
     FOLLOW, HASH, LOOK, MARK_COLLECTED, REMOVE, RunsSurvey, SEND_FILES, SIGNAL, Script, survey, survey_script,
 };
-pub use supervisor::{Launched, MAKE_BASE, end_of_input, launch_script, launched};
+pub use supervisor::{Launched, end_of_input, launch_script, launched};

@@ -4,7 +4,7 @@ use super::{
     job_scripts::SUBMIT,
     requeue_scripts::{PLACE, REQUEUE},
 };
-use crate::shell_words::CHECKS;
+use crate::{base_folder::MAKE_BASE, shell_words::CHECKS};
 
 /// Functions of every script. `mer_base DIR` sets `mer_d` to the folder of all runs, by default or below this one. `mer_t PID` sets `mer_s` to the start time of a process, and to nothing if it has ended;
 /// `mer_a PID START` says whether this process lives; `mer_b` sets `mer_boot` to the boot id.
@@ -167,16 +167,6 @@ mer_x() {
     [ -z "${MER_ATTEMPT:-}" ] || { MER_ATTEMPT=${mer_d##*-}; export MER_ATTEMPT; }
     exec "$@"
 }"#;
-
-/// `mer_make DIR` makes a folder in which MER keeps folders of its own, and checks that no other user can replace what is in
-/// it. Without a home it is below a folder of this user where every user may make some.
-pub const MAKE_BASE: &str = r#"mer_make() {
-    [ -d "$1" ] || mkdir -p "$1" || return
-    case ${1%/*} in "${TMPDIR:-/tmp}/mer-"*) [ -O "${1%/*}" ] && [ ! -L "${1%/*}" ] ;; *) true ;; esac && {
-        [ -O "$1" ] || [ -n "$(find "$1/." -prune -user 0 \( ! -perm -2 -o -perm -1000 \) 2>/dev/null)" ]
-    } || { echo "$1 is not used: it belongs to another user, or every user may write to it" >&2; return 1; }
-}
-"#;
 
 /// `$1` is the folder of all runs, or nothing for the default; `$2` the name of this run, `$3` the grace period and `$4` the
 /// maximum run time in seconds, or nothing; `$5` is what the run is, and `$6` the supervisor. On a cluster, `$7` is how many seconds

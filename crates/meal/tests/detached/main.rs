@@ -498,13 +498,19 @@ fn without_a_home_only_a_folder_of_this_user_is_used() {
             let refused = start(name);
             let words = String::from_utf8_lossy(&refused.stderr).into_owned();
             assert!(words.contains("belongs to another user"), "{}: {words} {refused:?}", machine.shell);
-            assert!(!moved.join("runs").join(name).exists());
+            assert!(!moved.join("runs").join(name).exists() && !own.join("runs").join(name).exists());
         };
         is_refused("u-2");
+        fs::remove_file(&own).expect("removed");
+        fs::create_dir_all(own.join("runs")).expect("made");
+        for folder in [own.join("runs"), own.clone()] {
+            let mode = |mode| fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(mode));
+            mode(0o777).expect("opened");
+            is_refused("u-2");
+            mode(0o700).expect("closed");
+        }
         // Only root can make a folder of another user.
         if user == 0 {
-            fs::remove_file(&own).expect("removed");
-            fs::create_dir_all(own.join("runs")).expect("made");
             for folder in [&own.join("runs"), &own] {
                 std::os::unix::fs::chown(folder, Some(65534), None).expect("given away");
                 is_refused("u-3");

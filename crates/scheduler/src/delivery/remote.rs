@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use mer_core::{Bound, Bounds, Exit};
-use mer_meal::{Cancel, CancelLevel, EndCause, Executor, Input, RequestEnd, SentHook};
+use mer_meal::{Cancel, CancelLevel, EndCause, Executor, Input, OWN_CHECK, RequestEnd, SentHook};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -148,8 +148,9 @@ impl RemoteDelivery<'_> {
         input: Input,
         sent: Option<SentHook>,
     ) -> Result<Answer, DeliveryError> {
+        let text = format!("{OWN_CHECK}{script}");
         let script = RemoteScript {
-            text: script,
+            text: &text,
             name: "mer",
             arguments: self.arguments(),
             timeout,

@@ -5,6 +5,8 @@
 //! GNU and busybox are tried first, then those of the BSDs and macOS. Without `stat` the file is hashed each time. Without a
 //! program for hashes only the length is compared.
 //!
+//! [`mer_meal::OWN_CHECK`] comes before each of them.
+//!
 //! Arguments: 1 the folder (empty for the user's cache folder), 2 the name of the file, 3 its size in bytes, 4 the maximum size
 //! of all files in bytes, 5 a unique word for temporary names. The answer is one line.
 
@@ -21,8 +23,6 @@ pub(super) const UNVERIFIED: &str = "=doubt";
 ///
 /// - `$f`, `$d`: the file and its folder; `$r`, `$v`: its record and the folder of records;
 /// - `size FILE`: prints the size of a file;
-/// - `own FILE`: whether it belongs to this user or root, and not every user may write to it, except to a sticky folder;
-/// - `closed`: exits unless the folder of weights is `own`;
 /// - `stamp FILE`: prints what identifies the file and its state;
 /// - `digest FILE`: prints its sha256, or `none` without a program for it;
 /// - `young STAMP`: whether the file may still be changed without changing its stamp. If times have whole seconds only, that
@@ -44,14 +44,6 @@ f=$d/$2
 v=${d%/*}/verified
 r=$v/$2.sh
 size() { l=$(ls -ldn "$1" 2>/dev/null) && set -- $l && echo "$5"; }
-own() {
-    l=$(ls -ldn "$1" 2>/dev/null) && set -- $l || return 1
-    case $1 in d???????w[!tT]*|[!d]???????w*|-????w*) return 1 ;; esac
-    [ "$3" = 0 ] || [ "$3" = "$(id -u)" ]
-}
-closed() {
-    own "$d/." || { echo "$d is not used: it belongs to another user, or every user may write to it" >&2; exit 1; }
-}
 stamp() {
     TZ=UTC0 stat -c '%i %s %y %z' "$1" 2>/dev/null || stat -f '%i %z %Fm %Fc' "$1" 2>/dev/null
 }
@@ -80,10 +72,10 @@ u=${2%%.*}.$5
 pub(super) const LOOK: &str = concat!(
     prelude!(),
     r#"[ -f "$f" ] && [ "$(size "$f")" = "$3" ] || { echo '=none'; exit 0; }
-closed
-own "$f" || { echo '=doubt'; exit 0; }
+mer_closed "$d/." || exit 1
+mer_own "$f" || { echo '=doubt'; exit 0; }
 if s=$(stamp "$f"); then
-    [ -f "$r" ] && own "$r" && [ "$s" = "$(cat "$r")" ] || { echo '=doubt'; exit 0; }
+    [ -f "$r" ] && mer_own "$r" && [ "$s" = "$(cat "$r")" ] || { echo '=doubt'; exit 0; }
 elif [ "$(digest /dev/null)" != none ]; then echo '=doubt'; exit 0
 fi
 touch -c "$r" 2>/dev/null
@@ -97,7 +89,7 @@ pub(super) const CHECK: &str = concat!(
     r#"umask 077
 [ -f "$f" ] && [ "$(size "$f")" = "$3" ] || { echo '=none'; exit 0; }
 case $(ls -ld "$f") in -r--------*) ;; *) chmod 400 "$f" 2>/dev/null ;; esac
-own "$f" || { rm -f "$f" "$r"; echo '=differs'; exit 0; }
+mer_own "$f" || { rm -f "$f" "$r"; echo '=differs'; exit 0; }
 s=$(stamp "$f")
 h=$(digest "$f") || exit 1
 case $h in "${2%%.*}"*) ;; *) rm -f "$f" "$r"; echo '=differs'; exit 0 ;; esac
@@ -114,7 +106,7 @@ pub(super) const KEEP: &str = concat!(
     prelude!(),
     r#"umask 077
 mkdir -p "$d" || exit 1
-closed
+mer_closed "$d/." || exit 1
 t=$d/.$u
 trap 'rm -f "$t"' 0
 trap 'exit 1' 1 2 13 15
