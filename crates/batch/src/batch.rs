@@ -9,7 +9,7 @@ use crate::{
     coordinator::Coordinator,
     error::BatchError,
     options::{Input, Options, Output},
-    path_checks::is_special,
+    path_checks::has_ledger,
     prepare::prepare,
     progress::{BatchEnd, Observer, Progress, Summary},
     runner::Runner,
@@ -37,11 +37,7 @@ impl Batch {
     pub async fn run(self, runner: Arc<dyn Runner>, stop: Stop, observer: Observer) -> Result<Summary, BatchError> {
         let begun = Instant::now();
         let Self { options, input, output } = self;
-        let has_ledger = match &output {
-            Output::Stream(_) => false,
-            Output::File(path) => !is_special(path),
-            Output::Folder(_) => true,
-        };
+        let is_resumable = has_ledger(&output);
         let preparing = {
             let (options, stop) = (options.clone(), stop.clone());
             tokio::task::spawn_blocking(move || prepare(&options, input, output, || stop.level() == StopLevel::None))
@@ -53,10 +49,9 @@ impl Batch {
             () = stop.outlasted(StopLevel::Finish) => {
                 runner.close().await;
                 let end = BatchEnd::Stopped(stop.level());
-                return Ok(Summary { progress: Progress::default(), elapsed: begun.elapsed(), end, is_resumable: has_ledger });
+                return Ok(Summary { progress: Progress::default(), elapsed: begun.elapsed(), end, is_resumable });
             }
         };
-        let is_resumable = prepared.is_resumable;
         let coordinator = Coordinator::new(options, prepared, Arc::clone(&runner), stop, observer)?;
         let (progress, end) = coordinator.run().await;
         runner.close().await;

@@ -52,6 +52,15 @@ pub(crate) fn check_paths(options: &Options, source: &Source, output: &Output) -
     options.errors.as_deref().map_or(Ok(()), |path| add("the errors", path))
 }
 
+/// Whether there is a ledger, with which the batch can be resumed.
+pub(crate) fn has_ledger(output: &Output) -> bool {
+    match output {
+        Output::File(path) => !is_special(path),
+        Output::Folder(_) => true,
+        Output::Stream(_) => false,
+    }
+}
+
 /// Whether a path is no place for a regular file: a device, a named pipe, or an open file of a process, such as `/dev/fd/3`.
 pub(crate) fn is_special(path: &Path) -> bool {
     let is_other = std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir());

@@ -25,8 +25,6 @@ pub(crate) struct Prepared {
     pub(crate) total: Option<u64>,
     /// Number of results that are in their place: successes and failures.
     pub(crate) in_place: (u64, u64),
-    /// Whether there is a ledger.
-    pub(crate) is_resumable: bool,
 }
 
 /// Opens input and results, and compares them.
@@ -78,7 +76,6 @@ pub(crate) fn prepare(
         }
     };
     let errors = options.errors.as_deref().map(|path| ErrorLines::open(path, options.resume)).transpose()?;
-    let is_resumable = matches!(destination, Destination::File(_) | Destination::Folder(_));
     let with_failed = !options.retry_failed;
     Ok(Prepared {
         feed: Feed { entries, first, spare, kept, with_failed, shares },
@@ -86,7 +83,6 @@ pub(crate) fn prepare(
         first_index,
         total,
         in_place,
-        is_resumable,
     })
 }
 

@@ -31,6 +31,7 @@ mod slurm;
 mod tags;
 mod time;
 mod valid;
+mod visible_json;
 mod weights;
 
 pub use access::{Access, AccessKind, AttemptKey, STDERR_TAIL_BYTES, Status};
@@ -56,6 +57,7 @@ pub use slurm::SlurmParams;
 pub use tags::Tags;
 pub use time::{micros, micros_where_known};
 pub use valid::{Invalid, MOST_COUNTED, check_counted, check_known, check_sha256};
+pub use visible_json::write_visible_json;
 pub use weights::{
     Alias, AliasMove, CURRENT_ALIAS, Dtype, DtypeError, Selector, SelectorError, WeightsFormat, WeightsVersion, Which,
     check_layout,

@@ -38,7 +38,6 @@ mod small_pages;
 pub mod train;
 pub mod transfer;
 mod view;
-mod visible_json;
 mod watched_view;
 pub mod weights;
 
@@ -54,4 +53,3 @@ pub use runtime::Runtime;
 pub use settings::{Login, Settings};
 pub use small_pages::SmallPages;
 pub use view::View;
-pub use visible_json::to_writer as write_visible_json;

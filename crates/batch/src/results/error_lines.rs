@@ -36,7 +36,7 @@ impl ErrorLines {
 
     /// Adds a failed item.
     pub(crate) fn add(&mut self, finished: &Finished, ran: &Ran) {
-        self.buffer.extend_from_slice(error_line(finished, ran).as_bytes());
+        self.buffer.extend_from_slice(&error_line(finished, ran));
     }
 
     /// Writes what was added.

@@ -55,6 +55,7 @@ impl FolderResults {
             }
             let is_other = found.manifest.difference(&manifest).is_some();
             ledger.begin(boot, is_other.then_some(&manifest))?;
+            make_folder(path).map_err(failed)?;
             ledger
         } else {
             if !options.force {
@@ -69,7 +70,6 @@ impl FolderResults {
                 }
             })?
         };
-        make_folder(path).map_err(failed)?;
         Ok(Self { path: path.to_owned(), ledger, has_ids: options.id_field.is_some(), is_dirty: false })
     }
 

@@ -1,7 +1,7 @@
 //! Results as bytes.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use mer_core::is_invisible;
+use mer_core::write_visible_json;
 use serde_json::Value;
 
 use super::finished::{Finished, Ran};
@@ -33,14 +33,14 @@ pub(crate) fn render(format: OutputFormat, finished: &Finished, ran: &Ran, into:
             into.push(0);
         }
         OutputFormat::Json => {
-            into.extend_from_slice(object(finished, ran).as_bytes());
+            into.extend_from_slice(&object(finished, ran));
             into.push(b'\n');
         }
     }
 }
 
 /// A result as a JSON object. An answer that is not valid UTF-8 is `outputBase64`.
-fn object(finished: &Finished, ran: &Ran) -> String {
+fn object(finished: &Finished, ran: &Ran) -> Vec<u8> {
     let (id, status) = (finished.id_text().into(), ran.status.name().into());
     let mut fields: Vec<(&str, Value)> = vec![("id", id), ("status", status)];
     if !ran.is_success() {
@@ -56,7 +56,7 @@ fn object(finished: &Finished, ran: &Ran) -> String {
 }
 
 /// A failed item as a JSON line for the file of errors.
-pub(super) fn error_line(finished: &Finished, ran: &Ran) -> String {
+pub(super) fn error_line(finished: &Finished, ran: &Ran) -> Vec<u8> {
     let mut fields: Vec<(&str, Value)> = vec![
         ("id", finished.id_text().into()),
         ("occurrence", finished.key.occurrence.into()),
@@ -65,7 +65,9 @@ pub(super) fn error_line(finished: &Finished, ran: &Ran) -> String {
         ("message", ran.message.as_str().into()),
     ];
     fields.extend(of_run(ran));
-    written(&fields) + "\n"
+    let mut line = written(&fields);
+    line.push(b'\n');
+    line
 }
 
 fn of_run(ran: &Ran) -> [(&'static str, Value); 3] {
@@ -77,39 +79,28 @@ fn of_run(ran: &Ran) -> [(&'static str, Value); 3] {
 }
 
 /// A JSON object with its fields in this order, whatever the parser is built with.
-fn written(fields: &[(&str, Value)]) -> String {
-    let mut text = String::from("{");
+fn written(fields: &[(&str, Value)]) -> Vec<u8> {
+    let mut json = Vec::from(b"{");
     for (at, (name, value)) in fields.iter().enumerate() {
         let comma = if at == 0 { "" } else { "," };
-        text += &format!("{comma}\"{name}\":{value}");
+        json.extend_from_slice(format!("{comma}\"{name}\":").as_bytes());
+        // Fails only where the memory does.
+        let _ = write_visible_json(&mut json, value);
     }
-    visible(text) + "}"
-}
-
-/// Escapes the characters of JSON that no terminal should be sent. They stand in texts only, and read back as they were.
-fn visible(json: String) -> String {
-    if !json.contains(is_invisible) {
-        return json;
-    }
-    let mut text = String::with_capacity(json.len() + 16);
-    for c in json.chars() {
-        if is_invisible(c) {
-            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
-        } else {
-            text.push(c);
-        }
-    }
-    text
+    json.push(b'}');
+    json
 }
 
 #[cfg(test)]
 mod tests {
+    use mer_core::is_invisible;
+
     use super::*;
 
     #[test]
     fn json_shows_what_is_invisible_and_reads_back_as_it_was() {
         let text = "a\u{202e}b\u{9b}\u{e0041}\u{feff}ü\n\0\u{1b}";
-        let json = written(&[("output", text.into())]);
+        let json = String::from_utf8(written(&[("output", text.into())])).unwrap();
         assert!(!json.contains(is_invisible) && json.contains("\\u202e") && json.contains('ü'), "{json}");
         let read: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(read["output"], text);

@@ -12,11 +12,3 @@ pub(super) fn failed(collected: &CollectedRun, ui: Ui) -> Option<CliError> {
     let outcome = Outcome { access: collected.access.clone(), failure: Some(kind), cause: None };
     Some(failure(&outcome, None, None, ui))
 }
-
-/// Keeps the first failure, with which the command ends, and shows a further one.
-pub(super) fn keep_first(first: &mut Option<CliError>, failure: CliError, ui: Ui) {
-    match first {
-        None => *first = Some(failure),
-        Some(_) => ui.error(&failure),
-    }
-}

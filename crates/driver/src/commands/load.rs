@@ -4,7 +4,7 @@ use mer_client::{ClientError, Location, steer};
 use mer_core::Classified as _;
 use mer_scheduler::Outcome;
 
-use super::run_failure::failure;
+use super::run_failure::{failure, keep_first};
 use crate::{
     app::App,
     cli::{LoadArgs, selector},
@@ -28,7 +28,7 @@ pub(super) async fn load(app: &App, args: &LoadArgs, ui: Ui) -> Result<(), CliEr
             Ok(outcome) => outcome,
             // The others are loaded all the same; each failure is told.
             Err(LoadError::OfModel(error)) => {
-                tell(&mut first, error, ui);
+                keep_first(&mut first, error, ui);
                 continue;
             }
             Err(LoadError::OfAll(error)) => {
@@ -45,7 +45,7 @@ pub(super) async fn load(app: &App, args: &LoadArgs, ui: Ui) -> Result<(), CliEr
             ui.note(&format!("`{model}` is loaded on `{}`", outcome.access.server));
             continue;
         }
-        tell(&mut first, failure(&outcome, None, outcome_hint(&outcome), ui), ui);
+        keep_first(&mut first, failure(&outcome, None, outcome_hint(&outcome), ui), ui);
     }
     first.map_or(Ok(()), Err)
 }
@@ -78,13 +78,5 @@ async fn load_one(app: &App, location: &Location, model: &str) -> Result<Outcome
         Ok(end) => Ok(Outcome::from(end)),
         Err(error @ ClientError::Refused(_)) => Err(LoadError::OfModel(from_resident(error))),
         Err(error) => Err(LoadError::OfAll(from_resident(error))),
-    }
-}
-
-/// Keeps the first failure for the end of the command, and prints the others.
-fn tell(first: &mut Option<CliError>, error: CliError, ui: Ui) {
-    match first {
-        None => *first = Some(error),
-        Some(_) => ui.error(&error),
     }
 }

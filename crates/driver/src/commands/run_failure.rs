@@ -32,3 +32,11 @@ pub(super) fn failure(outcome: &Outcome, signal: Option<Signal>, hint: Option<St
         .fold(failure, CliError::hint)
         .hint(format!("`mer log show {request_uid}` has all that is known of this run"))
 }
+
+/// Keeps the first failure, with which the command ends, and shows a further one.
+pub(super) fn keep_first(first: &mut Option<CliError>, failure: CliError, ui: Ui) {
+    match first {
+        None => *first = Some(failure),
+        Some(_) => ui.error(&failure),
+    }
+}

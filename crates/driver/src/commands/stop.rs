@@ -4,7 +4,7 @@ use mer_client::{ClientError, steer, wire::StopRequest};
 use mer_core::{Access, FailureKind};
 use mer_service::detached::FoundRun;
 
-use super::{detached_end::keep_first, kept_processes::ProcessRow};
+use super::{kept_processes::ProcessRow, run_failure::keep_first};
 use crate::{
     app::App,
     cli::StopArgs,

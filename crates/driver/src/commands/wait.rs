@@ -4,11 +4,7 @@ use mer_core::{Bound, FailureKind};
 use mer_service::detached::CollectedRun;
 use tokio::time::Instant;
 
-use super::{
-    detached_end::{failed, keep_first},
-    hooks::run_hooks,
-    weights::VersionView,
-};
+use super::{detached_end::failed, hooks::run_hooks, run_failure::keep_first, weights::VersionView};
 use crate::{
     app::App,
     cli::WaitRunsArgs,

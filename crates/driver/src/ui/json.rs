@@ -1,7 +1,7 @@
 //! Output for programs: one object a line.
 
 use mer_core::redacted;
-use mer_service::write_visible_json as to_writer;
+use mer_core::write_visible_json;
 use serde::Serialize;
 
 use crate::errors::CliError;
@@ -27,7 +27,7 @@ pub(super) fn lines<T: Serialize>(
 
 /// Adds the line of one item.
 pub(super) fn line<T: Serialize>(item: &T, buffer: &mut Vec<u8>) -> Result<(), CliError> {
-    to_writer(&mut *buffer, item)
+    write_visible_json(&mut *buffer, item)
         .map_err(|source| CliError::bug("a result cannot be written as JSON").caused_by(source))?;
     buffer.push(b'\n');
     Ok(())
@@ -55,7 +55,7 @@ pub(super) fn exit_error(error: &CliError) -> String {
     };
     let mut text = Vec::new();
     // Strings and a number can always be written as JSON.
-    let _ = to_writer(&mut text, &line);
+    let _ = write_visible_json(&mut text, &line);
     String::from_utf8(text).unwrap_or_default() + "\n"
 }
 
@@ -76,7 +76,7 @@ mod tests {
     fn nothing_invisible_is_written_and_the_text_is_the_same() {
         let text = "a\u{202e}b\u{9b}\u{7f}\u{feff}\u{e0041}ü\n\0";
         let mut out = Vec::new();
-        to_writer(&mut out, &text).expect("JSON");
+        write_visible_json(&mut out, &text).expect("JSON");
         let out = String::from_utf8(out).expect("text");
         assert_eq!(out, "\"a\\u202eb\\u009b\\u007f\\ufeff\\udb40\\udc41ü\\n\\u0000\"");
         assert_eq!(serde_json::from_str::<String>(&out).expect("a text"), text);

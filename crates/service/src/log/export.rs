@@ -1,6 +1,6 @@
 //! Exports accesses as CSV or as lines of JSON.
 
-use mer_core::Access;
+use mer_core::{Access, write_visible_json};
 use mer_dal::{AccessFilter, AccessScan, DalError, Session};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -13,7 +13,6 @@ use crate::{
     error::ServiceError,
     runtime::Runtime,
     small_pages::SmallPages,
-    visible_json::to_writer,
 };
 
 /// Number of bytes that are made while the database is open.
@@ -136,7 +135,7 @@ impl Lines {
             match &mut self.text {
                 Text::Csv(csv) => csv.access(access),
                 Text::Json(bytes) => {
-                    to_writer(&mut *bytes, access).map_err(|source| ServiceError::WriteRecord { source })?;
+                    write_visible_json(&mut *bytes, access).map_err(|source| ServiceError::WriteRecord { source })?;
                     bytes.push(b'\n');
                 }
             }

@@ -1,7 +1,9 @@
 //! Writes the lines of an export.
 
+use mer_core::write_visible_json;
+
 use super::record::Record;
-use crate::{error::ServiceError, events::Event, runtime::Runtime, visible_json::to_writer};
+use crate::{error::ServiceError, events::Event, runtime::Runtime};
 
 /// Writes lines to memory.
 #[derive(Debug, Default)]
@@ -21,7 +23,7 @@ impl RecordWriter {
         if let Err(error) = record.check() {
             runtime.notify(Event::UnimportableRecord { line: self.lines + 1, error: &error });
         }
-        to_writer(&mut self.bytes, record).map_err(|source| ServiceError::WriteRecord { source })?;
+        write_visible_json(&mut self.bytes, record).map_err(|source| ServiceError::WriteRecord { source })?;
         self.bytes.push(b'\n');
         self.lines += 1;
         Ok(())

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use mer_core::is_invisible;
 use serde::Serialize;
+
+use crate::is_invisible;
 
 /// As `serde_json` writes, with everything escaped that no terminal should be sent. It reads back as the same text.
 struct Visible;
@@ -28,6 +29,6 @@ impl serde_json::ser::Formatter for Visible {
 ///
 /// # Errors
 /// As `serde_json::to_writer`.
-pub fn to_writer<T: Serialize>(writer: impl io::Write, value: &T) -> serde_json::Result<()> {
+pub fn write_visible_json<T: Serialize>(writer: impl io::Write, value: &T) -> serde_json::Result<()> {
     value.serialize(&mut serde_json::Serializer::with_formatter(writer, Visible))
 }
