@@ -13,57 +13,56 @@ use mer_testkit::{network::Proxy, postgres};
 use super::{CLAIMS_LAST, machine::Machine};
 use crate::support::{Live, OnServer, alive, pid_in, run, sql, wait_until};
 
-/// A process says when it began, holds the directory that stands for the only unit, and answers once it may.
-const MODELS: &str = r#"
-[servers.calm]
-connType = "local"
-pool = "calm"
-resources = { gpu = 1 }
-[servers.loud]
-connType = "local"
-pool = "loud"
-resources = { gpu = 1 }
-[servers.free]
-connType = "local"
-pool = "free"
-resources = { gpu = 1 }
-
-[models.idle]
-servers = ["calm"]
-needs = { gpu = 1 }
-protocol = "lines"
-keepalive = "10m"
-grace = "1s"
-shell = true
-inferenceCommand = '''
+/// Name, server, time to wait for a unit, and script of each model. Each has a server of its own with one unit. A process says when
+/// it began; one of `idle` holds the directory that stands for its unit, and one of `busy` answers once it may.
+const MODELS: [(&str, &str, &str, &str); 3] = [
+    (
+        "idle",
+        "calm",
+        "10m",
+        r#"
 mkdir "$SHARED/card" || echo violated >>"$SHARED/faults"
 trap 'rmdir "$SHARED/card"; exit 0' TERM
 echo $$ >"$SHARED/idle.$MACHINE"
 while read -r line; do echo "idle $line"; done
 rmdir "$SHARED/card"
-'''
+"#,
+    ),
+    (
+        "busy",
+        "loud",
+        "10m",
+        r#"
+echo $$ >"$SHARED/busy.$MACHINE"
+while read -r line; do while [ ! -e "$SHARED/go" ]; do sleep 0.05; done; echo "busy $line"; done
+"#,
+    ),
+    ("fresh", "free", "2s", r#"echo $$ >"$SHARED/fresh.$MACHINE"; while read -r line; do echo "fresh $line"; done"#),
+];
 
-[models.busy]
-servers = ["loud"]
-needs = { gpu = 1 }
+/// Returns the registry file of the models.
+fn registry() -> String {
+    let table = |(model, server, queue_timeout, script): &(&str, &str, &str, &str)| {
+        format!(
+            r#"
+[servers.{server}]
+connType = "local"
+pool = "{server}"
+resources = {{ gpu = 1 }}
+[models.{model}]
+servers = ["{server}"]
+needs = {{ gpu = 1 }}
 protocol = "lines"
 keepalive = "10m"
 grace = "1s"
+queueTimeout = "{queue_timeout}"
 shell = true
-inferenceCommand = '''
-echo $$ >"$SHARED/busy.$MACHINE"
-while read -r line; do while [ ! -e "$SHARED/go" ]; do sleep 0.05; done; echo "busy $line"; done
-'''
-
-[models.fresh]
-servers = ["free"]
-needs = { gpu = 1 }
-protocol = "lines"
-keepalive = "10m"
-queueTimeout = "2s"
-shell = true
-inferenceCommand = '''echo $$ >"$SHARED/fresh.$MACHINE"; while read -r line; do echo "fresh $line"; done'''
-"#;
+inferenceCommand = '''{script}'''
+"#
+        )
+    };
+    MODELS.iter().map(table).collect()
+}
 
 /// Polls for longer than a claim lasts.
 #[track_caller]
@@ -87,8 +86,8 @@ fn claims_of_a_machine_that_lost_the_database_are_void_after_it_has_noticed() {
     let place = OnServer::migrated(url.clone());
     let shared = place.env.path("shared");
     fs::create_dir(&shared).expect("a folder");
-    place.apply(MODELS);
-    for model in ["idle", "busy", "fresh"] {
+    place.apply(registry());
+    for (model, ..) in MODELS {
         let variable = format!("SHARED={}", shared.display());
         place.mer(["model", "set", model, "--env", &variable, "--allow-changes", "--quiet"]).ok();
     }

@@ -63,9 +63,7 @@ fn why_nothing_can_be_kept_is_told() {
 #[test]
 fn what_answers_in_place_of_a_resident_is_no_bug() {
     let home = Home::new();
-    let resident = home.serve([]);
-    let socket = home.socket().expect("a socket");
-    drop(resident);
+    let socket = home.free_socket();
     for answer in ["SSH-2.0-x\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n{\"older\":1}", "HTTP/1.1 500 X\r\n\r\nx", ""] {
         let listener = UnixListener::bind(&socket).expect("a socket");
         // It ends with the process of the tests, so that a test that fails does not wait for it.
@@ -97,9 +95,7 @@ fn a_path_that_is_too_long_is_told() {
 #[test]
 fn a_socket_that_does_not_answer_holds_a_run_up_for_two_seconds_at_most() {
     let home = Home::new();
-    let resident = home.serve([]);
-    let socket = home.socket().expect("a socket");
-    drop(resident);
+    let socket = home.free_socket();
     let _listener = UnixListener::bind(&socket).expect("a socket");
     let begun = std::time::Instant::now();
     assert_eq!(home.mer(["run", "kept", "x"]).ok(), "got x\n");

@@ -80,6 +80,14 @@ impl Home {
         files.map(|file| file.path()).find(|path| path.extension().is_some_and(|extension| extension == "sock"))
     }
 
+    /// Returns the path at which a resident would listen. None does.
+    pub(super) fn free_socket(&self) -> PathBuf {
+        let resident = self.serve([]);
+        let socket = self.socket().expect("a socket");
+        drop(resident);
+        socket
+    }
+
     /// Returns the answer to an HTTP request; nothing without a resident.
     pub(super) fn ask(&self, method: &str, path: &str, body: &str) -> Option<Value> {
         let mut stream = UnixStream::connect(self.socket()?).ok()?;

@@ -49,9 +49,7 @@ fn a_caller_of_another_version_is_declined_and_can_ask_the_resident_to_leave() {
 #[test]
 fn a_resident_of_another_version_is_asked_to_leave_and_not_used() {
     let home = Home::new();
-    let first = home.serve([]);
-    let socket = home.socket().expect("a socket");
-    drop(first);
+    let socket = home.free_socket();
     let other = Other::listen(&socket);
     assert_eq!(home.mer(["run", "kept", "x"]).ok(), "got x\n");
     assert!(home.via("kept").is_null(), "the run went on alone");
